@@ -1,0 +1,216 @@
+package capture
+
+import "slices"
+
+// Tally counts packets and their bytes.
+type Tally struct {
+	Packets, Bytes uint64
+}
+
+// Add counts n packets with b bytes.
+func (t *Tally) Add(n, b int) { t.Packets += uint64(n); t.Bytes += uint64(b) }
+
+// InterfaceTraffic counts frames of one interface.
+type InterfaceTraffic [NumDirections][NumTransports][NumNetworks]Tally
+
+// PortKey names what is counted apart: a server port, how it is reached and by
+// which transport.
+type PortKey struct {
+	Port      uint16
+	Transport Transport
+	Role      Role
+}
+
+// PortStats counts what happened on one server port. It is owned by the spine;
+// others get copies.
+type PortStats struct {
+	PortKey
+	Overflow bool // this entry stands for all ports beyond the bound; Port is 0
+
+	FromClient, FromServer Tally // TCP payload or UDP datagrams, packets that carry any
+	Filtered               Tally // packets that the user's filter left out
+	Conns, Failed, Resets  uint64
+	Requests, Responses    [NumProtocols]uint64
+	// Answered and Unanswered count ended requests; Orphans responses without one.
+	Answered, Unanswered, Orphans uint64
+	UnansweredBy                  [NumReasons]uint64
+	// Probes counts requests by the kubelet and load balancers, told by User-Agent.
+	Probes uint64
+	// Unparsed counts packets with payload that became no message, by reason,
+	// each packet once.
+	Unparsed [NumReasons]Tally
+	// ParseErrors counts refused messages by reason.
+	ParseErrors [NumReasons]uint64
+	// ClientHellos and ServerHellos count TLS handshakes begun and answered.
+	ClientHellos, ServerHellos uint64
+	Gaps, GapBytes             uint64
+}
+
+// PortTable finds the PortStats of a port. It is bounded: beyond MaxPorts one
+// overflow entry per transport and role takes the rest.
+type PortTable struct {
+	byKey map[PortKey]*PortStats
+	all   []*PortStats
+	limit int
+}
+
+// NewPortTable returns a table of at most limit ports.
+func NewPortTable(limit int) *PortTable {
+	return &PortTable{byKey: make(map[PortKey]*PortStats), limit: limit}
+}
+
+// Get returns the entry for k, making it when it is new. The pointer stays
+// valid as long as the table.
+func (t *PortTable) Get(k PortKey) *PortStats {
+	if p, ok := t.byKey[k]; ok {
+		return p
+	}
+	p := &PortStats{PortKey: k}
+	if len(t.all) >= t.limit {
+		k.Port = 0
+		if o, ok := t.byKey[k]; ok {
+			return o
+		}
+		p.PortKey, p.Overflow = k, true
+	}
+	t.byKey[k] = p
+	t.all = append(t.all, p)
+	return p
+}
+
+// Copy appends a copy of every entry to dst in order of first sight.
+func (t *PortTable) Copy(dst []PortStats) []PortStats {
+	dst = slices.Grow(dst, len(t.all))
+	for _, p := range t.all {
+		dst = append(dst, *p)
+	}
+	return dst
+}
+
+// RetransmitKind tells why a segment was sent again.
+type RetransmitKind uint8
+
+const (
+	RetransmitSYN RetransmitKind = iota
+	RetransmitFast
+	RetransmitTimeout
+	RetransmitSpurious
+	NumRetransmitKinds
+)
+
+// String returns "syn", "fast", "timeout" or "spurious".
+func (k RetransmitKind) String() string {
+	return [...]string{"syn", "fast", "timeout", "spurious"}[k]
+}
+
+// Phase is what a connection was doing when something happened to it.
+type Phase uint8
+
+const (
+	PhaseHandshake Phase = iota
+	PhaseIdle            // established, nothing outstanding
+	PhaseRequest         // the client's bytes were the last, or are not acknowledged
+	PhaseResponse        // the server's bytes were the last, or are not acknowledged
+	PhaseClosing         // after a FIN
+	NumPhases
+)
+
+// String returns "handshake", "idle", "request", "response" or "closing".
+func (p Phase) String() string {
+	return [...]string{"handshake", "idle", "request", "response", "closing"}[p]
+}
+
+// TCPCounters count what connections suffer, by the direction of the segment.
+type TCPCounters struct {
+	Retransmits   [NumDirections][NumRetransmitKinds]uint64
+	Resets        [NumDirections][NumPhases]uint64
+	OutOfOrder    [NumDirections]uint64
+	DuplicateAcks [NumDirections]uint64
+	ZeroWindow    [NumDirections]uint64
+	// Connections by role and outcome (ReasonNone: established).
+	Connections [NumRoles][NumReasons]uint64
+	// Open connections by role: established and not yet ended.
+	Open [NumRoles]uint64
+}
+
+// ICMPKey is what ICMP messages are counted by.
+type ICMPKey struct {
+	Network    Network
+	Type, Code uint8
+	Direction  Direction
+	Quoted     Transport // TransportNone when nothing (readable) is quoted
+}
+
+// maxICMPKeys bounds the table of ICMP counters; a flood of odd types and codes
+// is counted under type and code 255.
+const maxICMPKeys = 512
+
+// Counters is all that the spine counts. Fields are plain words: the spine owns
+// them and hands copies over (see [Snapshot]).
+type Counters struct {
+	Ledger     Ledger
+	TCP        TCPCounters
+	Interfaces []InterfaceTraffic // by Frame.Interface
+	Truncated  []uint64           // frames cut by the capture, by Frame.Interface
+	Ports      *PortTable
+	icmp       map[ICMPKey]uint64
+	// LagMax is the greatest age, in nanoseconds, of a frame when it was read
+	// since the last snapshot (live sources).
+	LagMax int64
+	// ClockSteps counts packets whose time lies before the one before them by
+	// more than a second.
+	ClockSteps uint64
+}
+
+// ICMP counts one message.
+func (c *Counters) ICMP(k ICMPKey) {
+	if c.icmp == nil {
+		c.icmp = make(map[ICMPKey]uint64)
+	}
+	if _, ok := c.icmp[k]; !ok && len(c.icmp) >= maxICMPKeys {
+		k.Type, k.Code = 255, 255
+	}
+	c.icmp[k]++
+}
+
+// ICMPCount is one row of the ICMP counters.
+type ICMPCount struct {
+	ICMPKey
+	Count uint64
+}
+
+// Snapshot is a copy of the spine's counters at one instant. All figures are
+// cumulative since the start.
+type Snapshot struct {
+	Time       Time
+	Ledger     Ledger
+	TCP        TCPCounters
+	Interfaces []InterfaceTraffic
+	Truncated  []uint64
+	Ports      []PortStats
+	ICMP       []ICMPCount
+	LagMax     int64
+	ClockSteps uint64
+	Source     SourceStats
+	// Final says that the capture has ended: no later snapshot follows.
+	Final bool
+}
+
+// CopyTo copies c into s, reusing its slices, and leaves s.Source alone.
+func (c *Counters) CopyTo(s *Snapshot) {
+	s.Ledger, s.TCP = c.Ledger, c.TCP
+	s.Interfaces = append(s.Interfaces[:0], c.Interfaces...)
+	s.Truncated = append(s.Truncated[:0], c.Truncated...)
+	s.Ports = c.Ports.Copy(s.Ports[:0])
+	s.ICMP = s.ICMP[:0]
+	for k, n := range c.icmp {
+		s.ICMP = append(s.ICMP, ICMPCount{k, n})
+	}
+	slices.SortFunc(s.ICMP, func(a, b ICMPCount) int { return a.order() - b.order() })
+	s.LagMax, s.ClockSteps = c.LagMax, c.ClockSteps
+	c.LagMax = 0
+}
+
+func (k ICMPKey) order() int {
+	return int(k.Network)<<28 | int(k.Type)<<20 | int(k.Code)<<12 | int(k.Direction)<<8 | int(k.Quoted)
+}

@@ -1,0 +1,162 @@
+package capture
+
+import "time"
+
+// Observation is a fact that a room states: one of the types of this file.
+// Byte slices in it belong to the [Batch] that holds it.
+type Observation interface{ observation() }
+
+// Exchange is a request and its response (RFC 9113, section 8.1), or what was
+// seen of them. There is no field for a body, and headers only from an
+// allow-list, so that nothing else can leak.
+type Exchange struct {
+	Conn     Conn
+	Protocol Protocol
+	Version  uint8 // 10, 11, 20 for HTTP/1.0, 1.1, 2
+	// HasRequest is false for a response whose request was not seen.
+	HasRequest bool
+
+	Method, Target, Host    []byte // as on the wire; Host without user information
+	UserAgent               []byte
+	TraceParent, TraceState []byte
+	RequestHeaders          []Header // allow-listed
+	ResponseHeaders         []Header // allow-listed
+
+	// Status is the final response's status code, 0 when none was seen.
+	Status int
+	// Interim counts 1xx responses before the final one.
+	Interim int
+
+	// Times of the first and last byte of each message; 0 when not seen. The
+	// last byte of a message that was cut is the last one seen of it.
+	RequestStart, RequestEnd, ResponseStart, ResponseEnd Time
+	// Body sizes as on the wire without chunk framing, in bytes; -1 when not known.
+	RequestBody, ResponseBody int64
+	// Wire sizes: head, body and framing, in bytes.
+	RequestWire, ResponseWire int64
+
+	// Error says why there is no whole response: the words of error.type.
+	// ReasonNone when request and response are whole.
+	Error Reason
+	// Incomplete says what of the exchange wiretell did not see: ReasonGap,
+	// ReasonTruncated, ReasonJoinedMidstream, ReasonEvicted, or none.
+	Incomplete Reason
+	LostBytes  int64
+}
+
+// Header is one allow-listed field.
+type Header struct{ Name, Value []byte }
+
+// ConnOpened states that a handshake was completed.
+type ConnOpened struct {
+	Conn Conn
+	At   Time
+	// Handshake is from the first SYN to the ACK that completed; ServerTime from
+	// the SYN to the SYN-ACK as seen here.
+	Handshake, ServerTime time.Duration
+}
+
+// ConnFailed states that a connection was never established.
+type ConnFailed struct {
+	Conn     Conn
+	At       Time
+	Why      Reason // ReasonRefused, ReasonTimedOut, ReasonHostUnreachable, ...
+	Attempts int    // SYNs seen
+	Elapsed  time.Duration
+	// ICMP is set when an ICMP error told why.
+	ICMP    ICMPHeader
+	HasICMP bool
+}
+
+// ConnReset states that a connection was reset.
+type ConnReset struct {
+	Conn  Conn
+	At    Time
+	By    Side
+	Phase Phase
+	Age   time.Duration
+}
+
+// ConnClosed states that a connection is no longer followed, whatever ended it.
+type ConnClosed struct {
+	Conn Conn
+	At   Time
+	Why  Reason // ReasonFIN, ReasonReset, ReasonTimedOut, ReasonEvicted, ReasonReused, ReasonShutdown
+	// By sender: payload bytes seen on the wire without what was sent again,
+	// packets, retransmitted segments, bytes in gaps.
+	Bytes, Packets, Retransmits, GapBytes [2]uint64
+	RTTMin, RTTMean, RTTMax               time.Duration // 0 when none was measured
+	Established                           bool
+}
+
+// ICMPError states an ICMP error message. One for each on the wire.
+type ICMPError struct {
+	At        Time
+	Network   Network
+	From, To  Endpoint // of the message itself; ports are 0
+	Header    ICMPHeader
+	Direction Direction
+	Interface uint16
+	// Meaning is the registry's name of type and code; it is a constant.
+	Meaning string
+	// Why is what the error does to a connection that it hits, ReasonNone when
+	// it is no such error.
+	Why Reason
+	// Quoted is the flow of the packet that the message quotes.
+	Quoted          Flow
+	QuotedTransport Transport // TransportNone when nothing readable is quoted
+	NextHopMTU      int       // 0 when the message names none
+	// Conn is the live connection that is quoted, when the quoted sequence
+	// number fits it; ID 0 otherwise.
+	Conn Conn
+}
+
+// ParseError states that bytes looked like a protocol and broke its rules.
+type ParseError struct {
+	Conn     Conn
+	At       Time
+	From     Side
+	Protocol Protocol
+	Why      Reason
+	Offset   uint64 // in the side's stream
+}
+
+// TLSHello states that a TLS handshake message was read.
+type TLSHello struct {
+	Conn Conn
+	At   Time
+	From Side
+	// Version is the highest version offered (client) or the one chosen
+	// (server), as in the protocol: 0x0303 is TLS 1.2, 0x0304 TLS 1.3.
+	Version uint16
+	SNI     []byte // empty when there is none
+	ALPN    []byte // comma-separated; the chosen one for the server when visible
+	ECH     bool   // encrypted client hello offered
+	// Midstream says that no hello was seen: records were recognised midway.
+	Midstream bool
+}
+
+// TLSAlert states an unencrypted alert (RFC 8446, section 6).
+type TLSAlert struct {
+	Conn               Conn
+	At                 Time
+	From               Side
+	Level, Description uint8
+}
+
+// Lost states that observations before this one could not be handed over.
+type Lost struct {
+	At           Time
+	Observations uint64
+}
+
+func (*Exchange) observation()   {}
+func (*ConnOpened) observation() {}
+func (*ConnFailed) observation() {}
+func (*ConnReset) observation()  {}
+func (*ConnClosed) observation() {}
+func (*ICMPError) observation()  {}
+func (*ParseError) observation() {}
+func (*TLSHello) observation()   {}
+func (*TLSAlert) observation()   {}
+func (*Lost) observation()       {}
