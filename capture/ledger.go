@@ -76,6 +76,7 @@ const (
 	DeliveredHTTP2
 	DeliveredTLS
 	DeliveredUpgraded
+	DeliveredProxyHeader // PROXY protocol header in front of another protocol
 	DeliveredUnknown
 	DeliveredDesync     // between a parse error or a gap and the next message
 	DeliveredUndetected // a connection ended before its protocol could be told
@@ -139,7 +140,7 @@ var Lines = [...]Line{
 	{"bytes", []Entry{BytesSeen}, []Entry{
 		BytesDelivered, BytesDuplicate, BytesOutOfRange, BytesNoState, BytesBadChecksum, BytesRefused, BytesCut, BytesLive}},
 	{"delivered", []Entry{BytesDelivered}, []Entry{
-		DeliveredHTTP1Head, DeliveredHTTP1Body, DeliveredHTTP2, DeliveredTLS, DeliveredUpgraded,
+		DeliveredHTTP1Head, DeliveredHTTP1Body, DeliveredHTTP2, DeliveredTLS, DeliveredUpgraded, DeliveredProxyHeader,
 		DeliveredUnknown, DeliveredDesync, DeliveredUndetected, DeliveredInternal, DeliveredLive}},
 	{"connections", []Entry{ConnsOpened, ConnsMidstream}, []Entry{
 		ConnsFIN, ConnsReset, ConnsFailed, ConnsTimedOut, ConnsEvicted, ConnsReused, ConnsShutdown, ConnsLive}},
@@ -165,7 +166,7 @@ var entryWords = [NumEntries]string{
 	BytesNoState: "no_state", BytesBadChecksum: "bad_checksum", BytesRefused: "refused", BytesCut: "cut", BytesLive: "live",
 	GapBytes: "gap_bytes", Gaps: "gaps",
 	DeliveredHTTP1Head: "http1_head", DeliveredHTTP1Body: "http1_body", DeliveredHTTP2: "http2", DeliveredTLS: "tls",
-	DeliveredUpgraded: "upgraded", DeliveredUnknown: "unknown", DeliveredDesync: "desync",
+	DeliveredUpgraded: "upgraded", DeliveredProxyHeader: "proxy_header", DeliveredUnknown: "unknown", DeliveredDesync: "desync",
 	DeliveredUndetected: "undetected", DeliveredInternal: "internal_error", DeliveredLive: "live",
 	ConnsOpened: "opened", ConnsMidstream: "midstream", ConnsFIN: "fin", ConnsReset: "reset", ConnsFailed: "failed",
 	ConnsTimedOut: "timed_out", ConnsEvicted: "evicted", ConnsReused: "reused", ConnsShutdown: "shutdown", ConnsLive: "live",

@@ -18,8 +18,9 @@ type OwnFlow struct {
 // their packets out. Exporters add and remove; the spine reads without a lock.
 // The zero value is empty and ready.
 type OwnFlows struct {
-	mu  sync.Mutex
-	set atomic.Pointer[map[ownKey]int]
+	mu    sync.Mutex
+	set   atomic.Pointer[map[ownKey]int]
+	ports [1 << 16 / 64]atomic.Uint64 // one bit per local port in set: the quick no
 }
 
 type ownKey struct {
@@ -49,14 +50,23 @@ func (o *OwnFlows) change(k ownKey, by int) {
 		delete(next, k)
 	}
 	o.set.Store(&next)
+	used := false
+	for other := range next {
+		used = used || other.local == k.local
+	}
+	if word, bit := &o.ports[k.local/64], uint64(1)<<(k.local%64); used {
+		word.Or(bit)
+	} else {
+		word.And(^bit)
+	}
 }
 
 // Has reports whether a packet of flow f, either direction, is wiretell's own.
 func (o *OwnFlows) Has(t Transport, f Flow) bool {
-	set := o.set.Load()
-	if set == nil || len(*set) == 0 {
+	if !o.port(f.Src.Port) && !o.port(f.Dst.Port) {
 		return false
 	}
+	set := o.set.Load()
 	_, out := (*set)[ownKey{t, f.Src.Port, f.Dst}]
 	if out {
 		return true
@@ -64,3 +74,5 @@ func (o *OwnFlows) Has(t Transport, f Flow) bool {
 	_, in := (*set)[ownKey{t, f.Dst.Port, f.Src}]
 	return in
 }
+
+func (o *OwnFlows) port(p uint16) bool { return o.ports[p/64].Load()&(1<<(p%64)) != 0 }

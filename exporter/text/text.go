@@ -1,0 +1,233 @@
+package text
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/exporter"
+)
+
+// Exporter writes lines to a writer.
+type Exporter struct {
+	w       *bufio.Writer
+	line    line
+	count   uint64
+	failed  uint64
+	lastErr error
+}
+
+// New returns an Exporter that writes to w. It owns neither w nor its end.
+func New(w io.Writer) *Exporter {
+	return &Exporter{w: bufio.NewWriterSize(w, 64<<10)}
+}
+
+// Export implements exporter.Exporter.
+func (x *Exporter) Export(b *capture.Batch, findings []diagnosis.Finding) {
+	for _, o := range b.Observations {
+		x.observation(o)
+		x.write()
+	}
+	for i := range findings {
+		x.finding(&findings[i])
+		x.write()
+	}
+	if err := x.w.Flush(); err != nil {
+		x.lastErr = err
+	}
+}
+
+func (x *Exporter) write() {
+	x.line.b = append(x.line.b, '\n')
+	if _, err := x.w.Write(x.line.b); err != nil {
+		x.failed++
+		x.lastErr = err
+		return
+	}
+	x.count++
+}
+
+// Health implements exporter.Exporter.
+func (x *Exporter) Health(dst []diagnosis.ExportHealth) []diagnosis.ExportHealth {
+	h := diagnosis.ExportHealth{Exporter: "text", Signal: "logs", Created: x.count + x.failed, Exported: x.count}
+	if x.failed > 0 {
+		h.Dropped = map[string]uint64{"write_failed": x.failed}
+		h.Failing, h.LastError = true, x.lastErr.Error()
+	}
+	return append(dst, h)
+}
+
+// Shutdown implements exporter.Exporter.
+func (x *Exporter) Shutdown(context.Context) error {
+	if err := x.w.Flush(); err != nil {
+		return err
+	}
+	return x.lastErr
+}
+
+// observation builds the line of o.
+func (x *Exporter) observation(o capture.Observation) {
+	l := &x.line
+	switch o := o.(type) {
+	case *capture.Exchange:
+		x.exchange(o)
+	case *capture.ConnOpened:
+		l.begin(o.At, "opened")
+		l.conn(&o.Conn)
+		l.dur("handshake", o.Handshake)
+	case *capture.ConnFailed:
+		l.begin(o.At, "connect_failed")
+		l.conn(&o.Conn)
+		l.str("error", o.Why.String())
+		l.num("attempts", int64(o.Attempts))
+		l.dur("elapsed", o.Elapsed)
+		if o.HasICMP {
+			l.num("icmp_type", int64(o.ICMP.Type))
+			l.num("icmp_code", int64(o.ICMP.Code))
+		}
+	case *capture.ConnReset:
+		l.begin(o.At, "reset")
+		l.conn(&o.Conn)
+		l.str("by", o.By.String())
+		l.str("phase", o.Phase.String())
+		l.dur("age", o.Age)
+	case *capture.ConnClosed:
+		x.closed(o)
+	case *capture.ICMPError:
+		x.icmp(o)
+	case *capture.ParseError:
+		l.begin(o.At, "parse_error")
+		l.conn(&o.Conn)
+		l.str("from", o.From.String())
+		l.str("protocol", o.Protocol.String())
+		l.str("reason", o.Why.String())
+		l.num("offset", int64(o.Offset))
+	case *capture.TLSHello:
+		l.begin(o.At, "tls")
+		l.conn(&o.Conn)
+		if o.Midstream {
+			l.str("from", "midstream")
+			return
+		}
+		l.str("from", o.From.String())
+		l.str("version", tlsVersion(o.Version))
+		l.str("sni", string(o.SNI))
+		l.str("alpn", string(o.ALPN))
+		if o.ECH {
+			l.str("ech", "true")
+		}
+	case *capture.TLSAlert:
+		l.begin(o.At, "tls_alert")
+		l.conn(&o.Conn)
+		l.str("from", o.From.String())
+		l.num("level", int64(o.Level))
+		l.num("description", int64(o.Description))
+	case *capture.Lost:
+		l.begin(o.At, "lost")
+		l.num("observations", int64(o.Observations))
+	}
+}
+
+func (x *Exporter) exchange(e *capture.Exchange) {
+	l := &x.line
+	at := e.RequestStart
+	if !e.HasRequest {
+		at = e.ResponseStart
+	}
+	l.begin(at, "exchange")
+	l.conn(&e.Conn)
+	if e.HasRequest {
+		l.str("method", exporter.Clean(e.Method))
+		l.str("host", exporter.Clean(e.Host))
+		l.str("target", exporter.RedactTarget(e.Target))
+	}
+	if e.Status != 0 {
+		l.num("status", int64(e.Status))
+	}
+	if e.HasRequest && e.ResponseStart != 0 {
+		l.dur("duration", e.ResponseEnd.Sub(e.RequestStart))
+	}
+	if e.HasRequest {
+		l.num("request_body", e.RequestBody)
+	}
+	if e.ResponseStart != 0 {
+		l.num("response_body", e.ResponseBody)
+	}
+	l.str("error", e.Error.String())
+	l.str("incomplete", e.Incomplete.String())
+	l.some("lost_bytes", e.LostBytes)
+	l.some("interim", int64(e.Interim))
+	l.str("traceparent", exporter.Clean(e.TraceParent))
+}
+
+func (x *Exporter) closed(o *capture.ConnClosed) {
+	l := &x.line
+	l.begin(o.At, "closed")
+	l.conn(&o.Conn)
+	l.str("why", o.Why.String())
+	l.dur("age", o.At.Sub(o.Conn.Start))
+	for _, s := range [...]capture.Side{capture.Client, capture.Server} {
+		l.num(s.String()+"_bytes", int64(o.Bytes[s]))
+		l.some(s.String()+"_retransmits", int64(o.Retransmits[s]))
+		l.some(s.String()+"_gap_bytes", int64(o.GapBytes[s]))
+	}
+	if o.RTTMax > 0 {
+		l.dur("rtt", o.RTTMean)
+	}
+}
+
+func (x *Exporter) icmp(o *capture.ICMPError) {
+	l := &x.line
+	l.begin(o.At, "icmp_error")
+	l.str("from", o.From.IP().String())
+	l.str("to", o.To.IP().String())
+	l.str("network", o.Network.String())
+	l.num("type", int64(o.Header.Type))
+	l.num("code", int64(o.Header.Code))
+	l.str("meaning", o.Meaning)
+	if o.QuotedTransport != capture.TransportNone {
+		l.str("quoted", o.QuotedTransport.String())
+		l.end("quoted_src", o.Quoted.Src)
+		l.end("quoted_dst", o.Quoted.Dst)
+	}
+	l.some("next_hop_mtu", int64(o.NextHopMTU))
+	l.some("conn", int64(o.Conn.ID))
+}
+
+// finding builds the line of f.
+func (x *Exporter) finding(f *diagnosis.Finding) {
+	l := &x.line
+	l.begin(f.At, "diagnosis")
+	l.str("id", f.ID)
+	l.str("state", f.State.String())
+	l.str("severity", f.Severity.String())
+	l.str("confidence", f.Confidence.String())
+	l.str("interface", f.Subject.Interface)
+	l.some("port", int64(f.Subject.Port))
+	if f.Subject.Peer.IsValid() {
+		l.str("peer", f.Subject.Peer.String())
+	}
+	l.str("body", f.Body)
+	l.str("remedy", f.Remedy.Summary)
+	l.str("caveats", strings.Join(f.Caveats, ","))
+}
+
+// tlsVersion names a version number of the protocol.
+func tlsVersion(v uint16) string {
+	switch v {
+	case 0x0300:
+		return "SSL3.0"
+	case 0x0301:
+		return "1.0"
+	case 0x0302:
+		return "1.1"
+	case 0x0303:
+		return "1.2"
+	case 0x0304:
+		return "1.3"
+	}
+	return ""
+}
