@@ -1,0 +1,219 @@
+package semconv
+
+// Attribute names of the OpenTelemetry conventions.
+const (
+	ClientAddress             = "client.address"
+	ClientPort                = "client.port"
+	DNSResponseCode           = "dns.response_code"
+	ErrorType                 = "error.type"
+	HTTPRequestBodySize       = "http.request.body.size"
+	HTTPRequestHeader         = "http.request.header"
+	HTTPRequestMethod         = "http.request.method"
+	HTTPRequestMethodOriginal = "http.request.method_original"
+	HTTPResponseBodySize      = "http.response.body.size"
+	HTTPResponseHeader        = "http.response.header"
+	HTTPResponseStatusCode    = "http.response.status_code"
+	HTTPRoute                 = "http.route"
+	NetworkConnectionState    = "network.connection.state"
+	NetworkInterfaceName      = "network.interface.name"
+	NetworkIODirection        = "network.io.direction"
+	NetworkLocalAddress       = "network.local.address"
+	NetworkLocalPort          = "network.local.port"
+	NetworkPeerAddress        = "network.peer.address"
+	NetworkPeerPort           = "network.peer.port"
+	NetworkProtocolName       = "network.protocol.name"
+	NetworkProtocolVersion    = "network.protocol.version"
+	NetworkTransport          = "network.transport"
+	NetworkType               = "network.type"
+	OTelComponentName         = "otel.component.name"
+	OTelComponentType         = "otel.component.type"
+	OTelMetricOverflow        = "otel.metric.overflow"
+	RPCMethod                 = "rpc.method"
+	RPCResponseStatusCode     = "rpc.response.status_code"
+	RPCSystemName             = "rpc.system.name"
+	ServerAddress             = "server.address"
+	ServerPort                = "server.port"
+	ServiceInstanceID         = "service.instance.id"
+	ServiceName               = "service.name"
+	ServiceVersion            = "service.version"
+	SpanMetricsSkip           = "span.metrics.skip"
+	TelemetryDistroName       = "telemetry.distro.name"
+	TelemetryDistroVersion    = "telemetry.distro.version"
+	URLFull                   = "url.full"
+	URLPath                   = "url.path"
+	URLQuery                  = "url.query"
+	URLScheme                 = "url.scheme"
+	URLTemplate               = "url.template"
+	UserAgentOriginal         = "user_agent.original"
+)
+
+// Attribute names of wiretell.
+const (
+	ConnectionRole        = "wiretell.connection.role"
+	Count                 = "wiretell.count"
+	DiagnosisCaveats      = "wiretell.diagnosis.caveats"
+	DiagnosisConfidence   = "wiretell.diagnosis.confidence"
+	DiagnosisEvidence     = "wiretell.diagnosis.evidence"
+	DiagnosisID           = "wiretell.diagnosis.id"
+	DiagnosisPath         = "wiretell.diagnosis.path"
+	DiagnosisSeverity     = "wiretell.diagnosis.severity"
+	DiagnosisSince        = "wiretell.diagnosis.since"
+	DiagnosisState        = "wiretell.diagnosis.state"
+	DiagnosisTitle        = "wiretell.diagnosis.title"
+	EventAttribute        = "wiretell.event"
+	ExchangeIncomplete    = "wiretell.exchange.incomplete"
+	ExchangeLostBytes     = "wiretell.exchange.lost_bytes"
+	ExportOutcome         = "wiretell.export.outcome"
+	ExportSignal          = "wiretell.export.signal"
+	HTTPInterimResponses  = "wiretell.http.interim_responses"
+	HTTPRequestLastByte   = "wiretell.http.request.last_byte"
+	HTTPRequestWireSize   = "wiretell.http.request.wire_size"
+	HTTPResponseFirstByte = "wiretell.http.response.first_byte"
+	HTTPResponseWireSize  = "wiretell.http.response.wire_size"
+	ICMPCode              = "wiretell.icmp.code"
+	ICMPMeaning           = "wiretell.icmp.meaning"
+	ICMPNextHopMTU        = "wiretell.icmp.next_hop_mtu"
+	ICMPQuotedDestAddress = "wiretell.icmp.quoted.destination.address"
+	ICMPQuotedDestPort    = "wiretell.icmp.quoted.destination.port"
+	ICMPQuotedSrcAddress  = "wiretell.icmp.quoted.source.address"
+	ICMPQuotedSrcPort     = "wiretell.icmp.quoted.source.port"
+	ICMPQuotedTransport   = "wiretell.icmp.quoted.transport"
+	ICMPType              = "wiretell.icmp.type"
+	LedgerLine            = "wiretell.ledger.line"
+	MemoryUser            = "wiretell.memory.user"
+	ObservedServiceName   = "wiretell.observed.service.name"
+	ParseOffset           = "wiretell.parse.offset"
+	Reason                = "wiretell.reason"
+	RecordingFile         = "wiretell.recording.file"
+	RemediationCommand    = "wiretell.remediation.command"
+	RemediationManifest   = "wiretell.remediation.manifest"
+	RemediationSummary    = "wiretell.remediation.summary"
+	RemediationURL        = "wiretell.remediation.url"
+	Suppressed            = "wiretell.suppressed"
+	SuppressedWindow      = "wiretell.suppressed.window"
+	TCPAge                = "wiretell.tcp.age"
+	TCPAttempts           = "wiretell.tcp.attempts"
+	TCPConnectDuration    = "wiretell.tcp.connect_duration"
+	TCPFlowControl        = "wiretell.tcp.flow_control.kind"
+	TCPLostBytes          = "wiretell.tcp.lost_bytes"
+	TCPPhase              = "wiretell.tcp.phase"
+	TCPRetransmitKind     = "wiretell.tcp.retransmit.kind"
+	TCPRetransmitsAttr    = "wiretell.tcp.retransmits"
+	TCPRTTAttr            = "wiretell.tcp.rtt"
+	TCPSide               = "wiretell.tcp.side"
+)
+
+// Values that the conventions or wiretell fix.
+const (
+	// ServiceNameWiretell is service.name for what wiretell says of itself.
+	ServiceNameWiretell = "wiretell"
+	// ServiceNameUnknown is service.name when the user named no service
+	// (OpenTelemetry resource SDK).
+	ServiceNameUnknown = "unknown_service"
+	// MethodOther is http.request.method for methods beyond the known list.
+	MethodOther = "_OTHER"
+	// SpanNameHTTP stands for the method in a span's name when it is not known.
+	SpanNameHTTP = "HTTP"
+	// StateEstablished is network.connection.state of an open connection.
+	StateEstablished = "established"
+)
+
+// Attributes is the table of attribute names, sorted by name.
+var Attributes = [...]Attribute{
+	{Name: ClientAddress, Type: String, Stability: Stable, Description: "Address of the client: the peer that connected."},
+	{Name: ClientPort, Type: Int, Stability: Stable, Description: "Port of the client."},
+	{Name: DNSResponseCode, Type: String, Description: "Response code of a DNS answer.", Reserved: true},
+	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `closed_before_response`, `response_truncated`, `request_truncated`, ..., or the status code as the HTTP conventions ask."},
+	{Name: HTTPRequestBodySize, Type: Int, Description: "Size in bytes of the request body as on the wire, without chunk framing."},
+	{Name: HTTPRequestHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Request header fields that the user allowed, key in lower case."},
+	{Name: HTTPRequestMethod, Type: String, Stability: Stable, Description: "Request method, `_OTHER` beyond the known list."},
+	{Name: HTTPRequestMethodOriginal, Type: String, Stability: Stable, Description: "Method as on the wire when `http.request.method` is `_OTHER`."},
+	{Name: HTTPResponseBodySize, Type: Int, Description: "Size in bytes of the response body as on the wire, without chunk framing."},
+	{Name: HTTPResponseHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Response header fields that the user allowed, key in lower case."},
+	{Name: HTTPResponseStatusCode, Type: Int, Stability: Stable, Description: "Status code of the final response; absent when none was seen."},
+	{Name: HTTPRoute, Type: String, Stability: Stable, Description: "The user's route pattern that the path matches; never the path itself."},
+	{Name: NetworkConnectionState, Type: String, Description: "State of the connections counted."},
+	{Name: NetworkInterfaceName, Type: String, Description: "Interface on which the packets were captured."},
+	{Name: NetworkIODirection, Type: String, Description: "`receive` or `transmit`, as seen from the observed network namespace; absent when a capture file does not tell."},
+	{Name: NetworkLocalAddress, Type: String, Stability: Stable, Description: "Address of the end in the observed network namespace (from a file without local addresses: the server's for SERVER spans)."},
+	{Name: NetworkLocalPort, Type: Int, Stability: Stable, Description: "Port of the local end."},
+	{Name: NetworkPeerAddress, Type: String, Stability: Stable, Description: "Address of the other end."},
+	{Name: NetworkPeerPort, Type: Int, Stability: Stable, Description: "Port of the other end."},
+	{Name: NetworkProtocolName, Type: String, Stability: Stable, Description: "Application protocol, as far as its bytes prove."},
+	{Name: NetworkProtocolVersion, Type: String, Stability: Stable, Description: "Version of the application protocol. The per-port message counters say `1` for HTTP/1.0 and HTTP/1.1 together."},
+	{Name: NetworkTransport, Type: String, Stability: Stable, Description: "`tcp`, `udp`, and in wiretell's own metrics also `icmp`, `other`, `none`."},
+	{Name: NetworkType, Type: String, Stability: Stable, Description: "`ipv4` or `ipv6`."},
+	{Name: OTelComponentName, Type: String, Description: "Which exporter or queue of wiretell the figure is about."},
+	{Name: OTelComponentType, Type: String, Description: "What kind of component it is."},
+	{Name: OTelMetricOverflow, Type: Bool, Stability: Stable, Description: "The series stands for all beyond the cardinality limit."},
+	{Name: RPCMethod, Type: String, Description: "Fully qualified method.", Reserved: true},
+	{Name: RPCResponseStatusCode, Type: String, Description: "Status code of the call.", Reserved: true},
+	{Name: RPCSystemName, Type: String, Description: "`grpc`.", Reserved: true},
+	{Name: ServerAddress, Type: String, Stability: Stable, Description: "Host of the absolute-form target or of the Host field, else the server's address."},
+	{Name: ServerPort, Type: Int, Stability: Stable, Description: "Port that was listened on; for CLIENT spans the port of the authority when it names one."},
+	{Name: ServiceInstanceID, Type: String, Description: "Only for what wiretell says of itself; never invented for traffic."},
+	{Name: ServiceName, Type: String, Stability: Stable, Description: "The user's service for traffic, `wiretell` for what wiretell says of itself."},
+	{Name: ServiceVersion, Type: String, Stability: Stable, Description: "Version of wiretell under its own resource."},
+	{Name: SpanMetricsSkip, Type: Bool, Description: "An SDK is at work too: metrics derived from spans must not count this one."},
+	{Name: TelemetryDistroName, Type: String, Description: "`wiretell`."},
+	{Name: TelemetryDistroVersion, Type: String, Description: "Version of wiretell."},
+	{Name: URLFull, Type: String, Stability: Stable, Description: "Redacted absolute URL, on CLIENT spans."},
+	{Name: URLPath, Type: String, Stability: Stable, Description: "Redacted path; a segment that looks like a token is `{redacted}`."},
+	{Name: URLQuery, Type: String, Stability: Stable, Description: "Redacted query: keys are kept, secret values are `REDACTED`."},
+	{Name: URLScheme, Type: String, Stability: Stable, Description: "`http`: what can be read is not encrypted."},
+	{Name: URLTemplate, Type: String, Description: "Heuristic template of the path.", Reserved: true},
+	{Name: UserAgentOriginal, Type: String, Stability: Stable, Description: "The User-Agent field."},
+
+	{Name: ConnectionRole, Type: String, Description: "`server` (inbound), `client` (outbound), `both` (loopback), or `unknown`."},
+	{Name: Count, Type: Int, Description: "How many the record stands for."},
+	{Name: DiagnosisCaveats, Type: Strings, Description: "Ids of the quality findings that hold at the same time."},
+	{Name: DiagnosisConfidence, Type: String, Description: "`possible`, `likely` or `certain`."},
+	{Name: DiagnosisEvidence, Type: String, Prefix: true, Description: "The numbers and words that a finding rests on, each under its own key and with its own type."},
+	{Name: DiagnosisID, Type: String, Description: "Id of the leaf of the diagnostic tree."},
+	{Name: DiagnosisPath, Type: Strings, Description: "The questions answered on the way to the leaf."},
+	{Name: DiagnosisSeverity, Type: String, Description: "`info`, `warning` or `error`."},
+	{Name: DiagnosisSince, Type: String, Description: "When the finding was raised, RFC 3339 in UTC."},
+	{Name: DiagnosisState, Type: String, Description: "`raised`, `changed`, `cleared` or `holding`."},
+	{Name: DiagnosisTitle, Type: String, Description: "Title of the leaf."},
+	{Name: EventAttribute, Type: String, Description: "The event's name once more, for stores that do not give the record's own field back."},
+	{Name: ExchangeIncomplete, Type: String, Description: "What wiretell did not see of the exchange: `gap`, `joined_midstream`, `truncated_frame`, `evicted`."},
+	{Name: ExchangeLostBytes, Type: Int, Description: "Bytes of the exchange that were never captured."},
+	{Name: ExportOutcome, Type: String, Description: "`exported`, `sampled_out` or `dropped`."},
+	{Name: ExportSignal, Type: String, Description: "`traces`, `metrics` or `logs`."},
+	{Name: HTTPInterimResponses, Type: Int, Description: "1xx responses before the final one, when there were any."},
+	{Name: HTTPRequestLastByte, Type: Double, Description: "Seconds from the span's start to the last byte of the request."},
+	{Name: HTTPRequestWireSize, Type: Int, Description: "Bytes of the request on the wire: head, body and framing."},
+	{Name: HTTPResponseFirstByte, Type: Double, Description: "Seconds from the span's start to the first byte of the response."},
+	{Name: HTTPResponseWireSize, Type: Int, Description: "Bytes of the response on the wire: head, body and framing."},
+	{Name: ICMPCode, Type: Int, Description: "Code, as in the registry."},
+	{Name: ICMPMeaning, Type: String, Description: "The registry's name of type and code."},
+	{Name: ICMPNextHopMTU, Type: Int, Description: "MTU in bytes that the message names."},
+	{Name: ICMPQuotedDestAddress, Type: String, Description: "Destination address of the quoted packet."},
+	{Name: ICMPQuotedDestPort, Type: Int, Description: "Destination port of the quoted packet."},
+	{Name: ICMPQuotedSrcAddress, Type: String, Description: "Source address of the quoted packet."},
+	{Name: ICMPQuotedSrcPort, Type: Int, Description: "Source port of the quoted packet."},
+	{Name: ICMPQuotedTransport, Type: String, Description: "Transport of the quoted packet, `none` when nothing readable is quoted."},
+	{Name: ICMPType, Type: Int, Description: "Type, as in the registry; ICMPv6 is told apart by `network.type`."},
+	{Name: LedgerLine, Type: String, Description: "Name of the ledger's line."},
+	{Name: MemoryUser, Type: String, Description: "What the memory is for.", Reserved: true},
+	{Name: ObservedServiceName, Type: String, Description: "Under wiretell's own resource: the service whose traffic it observes."},
+	{Name: ParseOffset, Type: Int, Description: "Offset in bytes in the side's stream at which the rules were broken."},
+	{Name: Reason, Type: String, Description: "Stable word for why; in the ledger the word of the account."},
+	{Name: RecordingFile, Type: String, Description: "Name of the capture file written for the error.", Reserved: true},
+	{Name: RemediationCommand, Type: String, Description: "A line to paste into a shell."},
+	{Name: RemediationManifest, Type: String, Description: "Lines to paste into YAML."},
+	{Name: RemediationSummary, Type: String, Description: "What to do, in a sentence."},
+	{Name: RemediationURL, Type: String, Description: "Where to read on."},
+	{Name: Suppressed, Type: Int, Description: "How many records of this event and peer the rate limit left out."},
+	{Name: SuppressedWindow, Type: Double, Description: "Seconds that the count of suppressed records is for."},
+	{Name: TCPAge, Type: Double, Description: "Seconds since the connection's first packet."},
+	{Name: TCPAttempts, Type: Int, Description: "SYNs seen."},
+	{Name: TCPConnectDuration, Type: Double, Description: "Seconds it took to open the connection, on its first exchange.", Reserved: true},
+	{Name: TCPFlowControl, Type: String, Description: "`zero_window` or `window_full`."},
+	{Name: TCPLostBytes, Type: Int, Description: "Bytes in gaps within the exchange.", Reserved: true},
+	{Name: TCPPhase, Type: String, Description: "`handshake`, `idle`, `request`, `response` or `closing`."},
+	{Name: TCPRetransmitKind, Type: String, Description: "`syn`, `fast`, `timeout` or `spurious`."},
+	{Name: TCPRetransmitsAttr, Type: Int, Description: "Segments sent again within the exchange.", Reserved: true},
+	{Name: TCPRTTAttr, Type: Double, Description: "Round-trip time in seconds within the exchange.", Reserved: true},
+	{Name: TCPSide, Type: String, Description: "Who did it: `local` or `peer`; from a file without local addresses, and on loopback, `client` or `server`."},
+}
