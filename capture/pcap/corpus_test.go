@@ -1,0 +1,94 @@
+package pcap
+
+import (
+	"errors"
+	"hash/fnv"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// damaged lists the captures of the corpus that are not whole.
+var damaged = map[string]struct {
+	packets int // that can be read
+	offset  int64
+	why     string
+}{}
+
+// index returns the shared captures' folder and their packet counts by name.
+func index(t testing.TB) (dir string, packets map[string]string) {
+	dir = filepath.Join("..", "..", "..", "shared", "captures")
+	b, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the shared captures are required: %v", err)
+		}
+		t.Skipf("no shared captures: %v", err)
+	}
+	packets = make(map[string]string)
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	for _, line := range lines[1:] {
+		f := strings.Split(line, "\t")
+		packets[f[0]] = f[7]
+	}
+	return dir, packets
+}
+
+// readAll returns the number of frames of a file and a hash of all that they say.
+func readAll(s capture.Source) (n int, sum uint64, err error) {
+	h := fnv.New64a()
+	var f capture.Frame
+	for {
+		if err := s.Next(&f); err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return n, h.Sum64(), err
+		}
+		n++
+		h.Write(strconv.AppendInt(nil, int64(f.Time), 10))
+		h.Write(strconv.AppendInt(nil, int64(f.WireLen), 10))
+		h.Write([]byte{byte(f.Link), byte(f.Link >> 8), byte(f.Interface), byte(f.Direction)})
+		h.Write(f.Data)
+	}
+}
+
+func TestCorpusCounts(t *testing.T) {
+	dir, packets := index(t)
+	for name, want := range packets {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			n, sum, err := readAll(s)
+			if d, ok := damaged[name]; ok {
+				var e *DamageError
+				if !errors.As(err, &e) || e.Offset != d.offset || n != d.packets {
+					t.Errorf("read %d packets and %v; want %d and damage at byte %d (%s)", n, err, d.packets, d.offset, d.why)
+				}
+			} else {
+				if err != nil {
+					t.Errorf("after %d packets: %v", n, err)
+				}
+				if strconv.Itoa(n) != want {
+					t.Errorf("read %d packets, the index has %s", n, want)
+				}
+			}
+			again, err := Open(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			if n2, sum2, _ := readAll(again); n2 != n || sum2 != sum {
+				t.Errorf("a second reading gave %d packets, hash %x; the first %d, %x", n2, sum2, n, sum)
+			}
+		})
+	}
+}
