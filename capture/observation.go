@@ -132,6 +132,7 @@ type TLSHello struct {
 	SNI     []byte // empty when there is none
 	ALPN    []byte // comma-separated; the chosen one for the server when visible
 	ECH     bool   // encrypted client hello offered
+	Retry   bool   // a HelloRetryRequest came before (RFC 8446, section 4.1.4)
 	// Midstream says that no hello was seen: records were recognised midway.
 	Midstream bool
 }

@@ -49,6 +49,7 @@ const (
 	ReasonBadTransferCoding  // a Transfer-Encoding whose end cannot be told
 	ReasonUnsupportedVersion // HTTP/0.9 or HTTP/2 and later on an HTTP/1 connection
 	ReasonSwitchedProtocol   // the connection turned to another protocol without being asked to
+	ReasonBadHello           // a TLS hello that breaks RFC 8446, section 4.1
 	ReasonInternal           // wiretell's own fault: a parser failed and was put aside
 	ReasonUndetected         // too few bytes to tell the protocol
 
@@ -97,6 +98,7 @@ var reasonWords = [NumReasons]string{
 	ReasonBadTransferCoding:    "bad_transfer_coding",
 	ReasonUnsupportedVersion:   "unsupported_version",
 	ReasonSwitchedProtocol:     "switched_protocol",
+	ReasonBadHello:             "bad_hello",
 	ReasonInternal:             "internal_error",
 	ReasonUndetected:           "undetected",
 	ReasonUDP:                  "udp",
