@@ -1,7 +1,6 @@
 package pcap
 
 import (
-	"errors"
 	"hash/fnv"
 	"io"
 	"os"
@@ -13,12 +12,15 @@ import (
 	"github.com/wiretell/wiretell/capture"
 )
 
-// damaged lists the captures of the corpus that are not whole.
-var damaged = map[string]struct {
-	packets int // that can be read
-	offset  int64
+// exceptions lists the captures whose packet count in the index is not that of
+// their packets. (No capture of the corpus is damaged; TestDamage makes its own.)
+var exceptions = map[string]struct {
+	packets int
 	why     string
-}{}
+}{
+	"gopacket/pcapgo/tests/le/test102.pcapng": {5, "the index counts 3 custom blocks, as tshark shows them; capinfos counts 5 packets"},
+	"gopacket/pcapgo/tests/le/test202.pcapng": {8, "the index counts 3 custom blocks, as tshark shows them; capinfos counts 8 packets"},
+}
 
 // index returns the shared captures' folder and their packet counts by name.
 func index(t testing.TB) (dir string, packets map[string]string) {
@@ -68,18 +70,14 @@ func TestCorpusCounts(t *testing.T) {
 			}
 			defer s.Close()
 			n, sum, err := readAll(s)
-			if d, ok := damaged[name]; ok {
-				var e *DamageError
-				if !errors.As(err, &e) || e.Offset != d.offset || n != d.packets {
-					t.Errorf("read %d packets and %v; want %d and damage at byte %d (%s)", n, err, d.packets, d.offset, d.why)
-				}
-			} else {
-				if err != nil {
-					t.Errorf("after %d packets: %v", n, err)
-				}
-				if strconv.Itoa(n) != want {
-					t.Errorf("read %d packets, the index has %s", n, want)
-				}
+			if err != nil {
+				t.Errorf("after %d packets: %v", n, err)
+			}
+			if e, ok := exceptions[name]; ok {
+				want = strconv.Itoa(e.packets)
+			}
+			if strconv.Itoa(n) != want {
+				t.Errorf("read %d packets, want %s", n, want)
 			}
 			again, err := Open(filepath.Join(dir, name))
 			if err != nil {

@@ -44,14 +44,18 @@ func add(a, b uint64) uint64 {
 // byte order and section 2(C), nor on the word size.
 func addWords(sum uint64, b []byte) uint64 {
 	var c uint64
-	for len(b) >= 32 {
+	for len(b) >= 64 {
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[0:8]), c)
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[8:16]), c)
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[16:24]), c)
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[24:32]), c)
-		// The carry is folded in here, as no loop of the compiler keeps it.
-		sum, c = bits.Add64(sum, c, 0)
-		b = b[32:]
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[32:40]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[40:48]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[48:56]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[56:64]), c)
+		// Folded in here, because no carry flag lives across a loop.
+		sum, c = bits.Add64(sum, 0, c)
+		b = b[64:]
 	}
 	for len(b) >= 8 {
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b[:8]), c)

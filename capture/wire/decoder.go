@@ -15,8 +15,8 @@ const (
 
 // Decoder decodes frames. The zero value is ready; it belongs to one goroutine.
 type Decoder struct {
-	// VerifyChecksums asks for Packet.BadChecksum. It costs about a
-	// thirtieth of a nanosecond per byte of payload (BenchmarkDecode).
+	// VerifyChecksums asks for Packet.BadChecksum. It costs about 20 ns
+	// and 0.06 ns per byte of payload (BenchmarkDecode).
 	VerifyChecksums bool
 
 	verify bool // for the packet at hand

@@ -21,6 +21,6 @@
 //
 // At most 4 encapsulations, 16 tags or labels and 8 IPv6 extension headers are
 // followed; more is counted as nested too deep. VXLAN, Geneve and GTP stay UDP;
-// ESP stays another protocol, as do ERSPAN and GRE with source routing.
+// ESP stays another protocol, as do ERSPAN type III and GRE with source routing.
 // IEEE 802.2 (LLC) frames are not looked into.
 package wire

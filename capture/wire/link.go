@@ -20,6 +20,7 @@ const (
 	etherMPLSUp   = 0x8848 // upstream-assigned label
 	etherPPPoE    = 0x8864 // session stage, RFC 2516
 	etherPPP      = 0x880b
+	etherERSPAN   = 0x88be // mirrored Ethernet, types I and II
 	etherMin      = 0x0600 // below it is an IEEE 802.3 length
 )
 
@@ -39,11 +40,6 @@ func (d *Decoder) link(l capture.LinkType, p *capture.Packet, b []byte, wire int
 	case capture.LinkNull, capture.LinkLoop:
 		return d.null(p, b, wire)
 	case capture.LinkPPP:
-		// RFC 1662, section 3.1: the address 0xff and control 0x03, unless
-		// they were compressed away.
-		if len(b) >= 2 && b[0] == 0xff && b[1] == 0x03 {
-			b, wire = b[2:], wire-2
-		}
 		return d.ppp(p, b, wire, 0)
 	case capture.LinkNFLOG:
 		return d.nflog(p, b, wire)
@@ -135,7 +131,7 @@ func (d *Decoder) pppoe(p *capture.Packet, b []byte, wire, depth int) capture.En
 	// The LENGTH field does not count the header; Ethernet padding may follow.
 	n := int(be16(b[4:6]))
 	b, wire = b[6:], wire-6
-	if b0 := n; b0 > wire {
+	if n > wire {
 		return capture.FrameMalformedLink
 	}
 	return d.ppp(p, b[:min(n, len(b))], n, depth)
@@ -144,6 +140,11 @@ func (d *Decoder) pppoe(p *capture.Packet, b []byte, wire, depth int) capture.En
 // ppp decodes a PPP packet from its protocol field, which is one byte when it
 // was compressed (RFC 1661, section 6.5: the first byte of a whole field is even).
 func (d *Decoder) ppp(p *capture.Packet, b []byte, wire, depth int) capture.Entry {
+	// RFC 1662, section 3.1: the address 0xff and control 0x03, unless they
+	// were compressed away.
+	if len(b) >= 2 && b[0] == 0xff && b[1] == 0x03 {
+		b, wire = b[2:], wire-2
+	}
 	if len(b) < 2 {
 		return short(wire, 2, capture.FrameMalformedLink)
 	}

@@ -165,8 +165,8 @@ func (d *Decoder) udp(p *capture.Packet, b []byte, wire int) capture.Entry {
 		return short(wire, 8, capture.FrameMalformedUDP)
 	}
 	n := int(be16(b[4:6]))
-	if n == 0 && p.Network == capture.IPv6 && wire > 0xffff {
-		n = wire // RFC 2675, section 4: too long for the field
+	if n == 0 && wire > 0xffff {
+		n = wire // too long for the field: RFC 2675, section 4, and tunnels of BIG TCP over IPv4
 	}
 	if n < 8 || n > wire {
 		return capture.FrameMalformedUDP

@@ -67,6 +67,15 @@ func (d *Decoder) gre(p *capture.Packet, b []byte, wire, depth int) capture.Entr
 		return short(wire, n, capture.FrameMalformedIP)
 	}
 	switch t {
+	case etherERSPAN:
+		// The header of type II is 8 bytes; type I has none and no sequence
+		// number (draft-foschiano-erspan-03, section 4).
+		if t = etherTEB; flags&greSequence != 0 {
+			n += 8
+		}
+		if n > len(b) {
+			return short(wire, n, capture.FrameMalformedIP)
+		}
 	case etherIPv4, etherIPv6, etherTEB, etherVLAN, etherQinQ, etherMPLS, etherMPLSUp, etherPPP:
 	default:
 		return other(p, b, wire)
