@@ -47,6 +47,7 @@ const (
 	SegmentDelayed    // stored, then handed on
 	SegmentDuplicate  // wholly seen before
 	SegmentOverlap    // partly seen before; the rest was handed on
+	SegmentLate       // came after its place had been given up as a gap
 	SegmentOutOfRange // outside any plausible window
 	SegmentNoState    // belongs to no connection that is followed
 	SegmentBadChecksum
@@ -58,6 +59,7 @@ const (
 	BytesSeen
 	BytesDelivered
 	BytesDuplicate
+	BytesLate // came after their place had been given up; they are in GapBytes too
 	BytesOutOfRange
 	BytesNoState
 	BytesBadChecksum
@@ -65,8 +67,9 @@ const (
 	BytesCut // on the wire, but cut by the capture
 	BytesLive
 
-	// Gaps: bytes never seen, though the other side acknowledged them or time
-	// ran out waiting. They are in no other account.
+	// Gaps: bytes not seen, though the other side acknowledged them or time
+	// ran out waiting. They are in no other account, unless they came after all
+	// (BytesLate).
 	GapBytes
 	Gaps
 
@@ -135,10 +138,10 @@ var Lines = [...]Line{
 		FragmentsReassembled, FragmentsExpired, FragmentsEvicted, FragmentsInvalid, FragmentsLive}},
 	{"datagrams", []Entry{DatagramsReassembled}, []Entry{DatagramTCP, DatagramUDP, DatagramICMP, DatagramOther}},
 	{"segments", []Entry{FrameTCP, DatagramTCP}, []Entry{
-		SegmentControl, SegmentInOrder, SegmentDelayed, SegmentDuplicate, SegmentOverlap, SegmentOutOfRange,
+		SegmentControl, SegmentInOrder, SegmentDelayed, SegmentDuplicate, SegmentOverlap, SegmentLate, SegmentOutOfRange,
 		SegmentNoState, SegmentBadChecksum, SegmentRefused, SegmentCut, SegmentsLive}},
 	{"bytes", []Entry{BytesSeen}, []Entry{
-		BytesDelivered, BytesDuplicate, BytesOutOfRange, BytesNoState, BytesBadChecksum, BytesRefused, BytesCut, BytesLive}},
+		BytesDelivered, BytesDuplicate, BytesLate, BytesOutOfRange, BytesNoState, BytesBadChecksum, BytesRefused, BytesCut, BytesLive}},
 	{"delivered", []Entry{BytesDelivered}, []Entry{
 		DeliveredHTTP1Head, DeliveredHTTP1Body, DeliveredHTTP2, DeliveredTLS, DeliveredUpgraded, DeliveredProxyHeader,
 		DeliveredUnknown, DeliveredDesync, DeliveredUndetected, DeliveredInternal, DeliveredLive}},
@@ -160,9 +163,9 @@ var entryWords = [NumEntries]string{
 	FragmentsInvalid: "fragment_invalid", FragmentsLive: "fragment_live",
 	DatagramTCP: "tcp", DatagramUDP: "udp", DatagramICMP: "icmp", DatagramOther: "other", DatagramsReassembled: "reassembled",
 	SegmentControl: "control", SegmentInOrder: "in_order", SegmentDelayed: "delayed", SegmentDuplicate: "duplicate",
-	SegmentOverlap: "overlap", SegmentOutOfRange: "out_of_range", SegmentNoState: "no_state",
+	SegmentOverlap: "overlap", SegmentLate: "late", SegmentOutOfRange: "out_of_range", SegmentNoState: "no_state",
 	SegmentBadChecksum: "bad_checksum", SegmentRefused: "refused", SegmentCut: "cut", SegmentsLive: "live",
-	BytesSeen: "seen", BytesDelivered: "delivered", BytesDuplicate: "duplicate", BytesOutOfRange: "out_of_range",
+	BytesSeen: "seen", BytesDelivered: "delivered", BytesDuplicate: "duplicate", BytesLate: "late", BytesOutOfRange: "out_of_range",
 	BytesNoState: "no_state", BytesBadChecksum: "bad_checksum", BytesRefused: "refused", BytesCut: "cut", BytesLive: "live",
 	GapBytes: "gap_bytes", Gaps: "gaps",
 	DeliveredHTTP1Head: "http1_head", DeliveredHTTP1Body: "http1_body", DeliveredHTTP2: "http2", DeliveredTLS: "tls",

@@ -1,0 +1,179 @@
+package tcp
+
+import (
+	"github.com/wiretell/wiretell/capture"
+)
+
+// reset follows a RST. One that is not acceptable changes nothing but a
+// counter. What it carries (RFC 9293, section 3.5.3: "diagnostic data") is not
+// part of the stream.
+func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
+	led := &t.book.Ledger
+	if c.state == stateClosed {
+		t.afterEnd(c, from, p)
+		return
+	}
+	if !t.acceptable(c, from, p) {
+		t.ignore(p)
+		return
+	}
+	c.sides[from].packets++
+	if p.PayloadLen > 0 {
+		led[capture.SegmentOutOfRange]++
+		led[capture.BytesOutOfRange] += uint64(p.PayloadLen)
+	} else {
+		led[capture.SegmentControl]++
+	}
+	phase := c.phase()
+	t.book.TCP.Resets[p.Direction][phase]++
+	if c.state < stateEstablished {
+		why := capture.ReasonReset
+		if c.state == stateSynSent && from == capture.Server {
+			why = capture.ReasonRefused
+		}
+		t.finish(c, why, true)
+		return
+	}
+	t.countPort(c).Resets++
+	if c.sides[0].has(ended) && c.sides[1].has(ended) {
+		t.finish(c, capture.ReasonFIN, true)
+		return
+	}
+	if b := t.book.Batch; b != nil {
+		e := b.ConnReset()
+		e.Conn, e.At, e.By, e.Phase = c.id, p.Time, from, phase
+		e.Age = max(p.Time.Sub(c.id.Start), 0)
+	}
+	t.finish(c, capture.ReasonReset, true)
+}
+
+// acceptable reports whether a RST belongs to the connection.
+func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
+	s, o := &c.sides[from], &c.sides[from.Other()]
+	seq, ack := p.TCP.Seq, p.TCP.Ack
+	if !s.has(hasSeq) {
+		// RFC 9293, section 3.5.3: "In the SYN-SENT state (a RST received in
+		// response to an initial SYN), the RST is acceptable if the ACK field
+		// acknowledges the SYN."
+		return p.TCP.Flags.Has(capture.ACK) && o.has(hasSeq) && after(ack, o.nxt-uint32(o.off)-1) && !after(ack, o.end)
+	}
+	// RFC 5961, section 3.2: "If the RST bit is set and the sequence number is
+	// outside the current receive window, silently drop the segment." The
+	// window begins at what the other side acknowledged.
+	first := s.nxt
+	if o.has(hasAck) && before(o.ack, first) {
+		first = o.ack
+	}
+	if c.state == stateSynSent {
+		first-- // the SYN itself
+	}
+	last := s.end
+	if before(last, s.nxt) {
+		last = s.nxt
+	}
+	if o.has(hasAck) && after(o.ack, last) {
+		last = o.ack
+	}
+	return !before(seq, first) && !after(seq, last+max(o.win, 1))
+}
+
+// finish ends c: what was held is handed on after its gaps, both sides end, and
+// what is known of the connection is stated. With keep it is remembered for a
+// while. When a Handler panics within, finish goes on where it was as it is
+// called again.
+func (t *Table) finish(c *conn, why capture.Reason, keep bool) {
+	t.cur = c
+	if c.why == capture.ReasonNone {
+		c.why, c.keep = why, keep
+	}
+	for from := capture.Client; from <= capture.Server; from++ {
+		t.drain(c, from)
+		t.reachFIN(c, from)
+		s := &c.sides[from]
+		if s.has(ended) {
+			continue
+		}
+		s.flags |= ended
+		if c.handler != nil {
+			c.handler.End(capture.Mark{Time: t.last, Offset: s.off}, from, c.why)
+		}
+	}
+	t.state(c)
+	c.handler = nil
+	t.cur = nil
+	if !c.keep {
+		t.remove(c)
+		return
+	}
+	c.state = stateClosed
+	c.seen = t.clock
+	t.append(c, listClosed)
+	if t.lists[listClosed].n > t.cfg.MaxClosed {
+		t.remove(t.at(t.lists[listClosed].head))
+	}
+}
+
+// drain hands on what is held of from, and gives up what is missing.
+func (t *Table) drain(c *conn, from capture.Side) {
+	s, o := &c.sides[from], &c.sides[from.Other()]
+	for h := t.holeOf(c, from); h != nil && h.head >= 0; h = t.holeOf(c, from) {
+		if s.has(ended) {
+			p := t.pop(h)
+			t.book.Ledger[capture.BytesLive] -= uint64(len(p.data))
+			t.book.Ledger[capture.BytesOutOfRange] += uint64(len(p.data))
+			if p.counts {
+				t.book.Ledger[capture.SegmentsLive]--
+				t.book.Ledger[capture.SegmentOutOfRange]++
+			}
+			continue
+		}
+		t.giveUp(c, from, t.pieces.all[h.head].seq)
+	}
+	t.closeHole(c, from)
+	if s.has(ended) || !s.has(hasSeq) {
+		return
+	}
+	switch {
+	case s.has(sawFIN):
+		t.skip(c, from, s.fin)
+	case o.has(hasAck) && diff(o.ack, s.nxt) > 1:
+		// An acknowledgement of one more is that of a FIN that was not captured.
+		t.skip(c, from, o.ack)
+	}
+}
+
+// state writes down how c ended.
+func (t *Table) state(c *conn) {
+	led, b := &t.book.Ledger, t.book.Batch
+	account := c.account()
+	led[capture.ConnsLive]--
+	led[account]++
+	if c.proved {
+		t.book.TCP.Open[c.id.Role]--
+	}
+	if account == capture.ConnsFailed {
+		t.book.TCP.Connections[c.id.Role][c.why]++
+		t.countPort(c).Failed++
+		if b != nil {
+			e := b.ConnFailed()
+			e.Conn, e.At, e.Why, e.Attempts = c.id, t.last, c.why, int(c.attempts)
+			e.Elapsed = max(t.last.Sub(c.id.Start), 0)
+			if t.failedBy != nil {
+				e.ICMP, e.HasICMP = t.failedBy.Header, true
+			}
+		}
+		return
+	}
+	// A flood of SYNs that is evicted is counted, and no more.
+	if b == nil || !c.proved && c.handler == nil && c.why == capture.ReasonEvicted {
+		return
+	}
+	e := b.ConnClosed()
+	e.Conn, e.At, e.Why, e.Established = c.id, t.last, c.why, c.proved
+	for i := range c.sides {
+		s := &c.sides[i]
+		e.Bytes[i] = s.off - s.gapBytes
+		e.Packets[i], e.Retransmits[i], e.GapBytes[i] = uint64(s.packets), uint64(s.retrans), s.gapBytes
+	}
+	e.RTTMin, e.RTTMean, e.RTTMax = c.rtt()
+}

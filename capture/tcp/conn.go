@@ -1,0 +1,150 @@
+package tcp
+
+import (
+	"github.com/wiretell/wiretell/capture"
+)
+
+// state is how far a connection has come. The two sides have their own flags;
+// this is what both together amount to.
+type state uint8
+
+const (
+	stateSynSent     state = iota // a SYN was seen
+	stateSynReceived              // and an answer to it
+	stateEstablished              // both sides' SYNs are acknowledged, or payload was seen
+	stateClosing                  // a FIN was seen
+	stateClosed                   // ended; remembered for what is sent again
+)
+
+// conn is one connection. It lies in the table's slab and is linked by index.
+type conn struct {
+	id      capture.Conn
+	handler capture.Handler    // nil until there is payload
+	port    *capture.PortStats // nil until something is counted there
+	seen    capture.Time       // table clock at the last packet
+	sides   [2]side
+
+	hash       uint32
+	index      int32
+	prev, next int32  // in the list named by list
+	list       uint16 // listNone, listHalfOpen, listClosed, or a slot of the wheel
+	attempts   uint16 // SYNs of the client
+	state      state
+	why        capture.Reason // set when the connection is being ended
+	lastFrom   capture.Side   // who sent payload last
+	holes      uint8          // bit per side that has a hole
+	proved     bool           // established by handshake or by payload
+	counted    bool           // in TCPCounters.Open
+	keep       bool           // remember after the end
+}
+
+// sideFlags are what is known of one side.
+type sideFlags uint16
+
+const (
+	hasSeq   sideFlags = 1 << iota // nxt is known
+	softSeq                        // nxt is only what the other side acknowledged
+	sawSYN                         // the side's own SYN was seen or is proved by an ACK of it
+	hasAck                         // ack is known
+	hasScale                       // the window scale is known, or known to be none
+	sawFIN                         // fin is known
+	finAcked                       // and was acknowledged
+	ended                          // Handler.End was called
+	timing                         // rttSeq and rttAt are valid
+)
+
+// side is what one end sends, and what it acknowledges of the other's.
+type side struct {
+	off      uint64       // offset in the stream of nxt
+	gapBytes uint64       // bytes never seen
+	rttAt    capture.Time // when rttSeq was sent
+	rttSum   uint64       // in nanoseconds
+
+	nxt  uint32 // next sequence number to be handed on
+	end  uint32 // highest sequence number sent, plus one
+	ack  uint32 // highest acknowledgement sent
+	win  uint32 // window offered, scaled
+	fin  uint32 // sequence number of the FIN
+	hole int32  // index of the hole, valid while the conn's bit is set
+
+	gapAt, gapLen uint32 // the last gap, to tell late bytes from duplicates
+
+	rttSeq         uint32 // acknowledged when the other side's ack reaches it
+	rttMin, rttMax uint32 // in units of rttUnit
+	rttN           uint32
+
+	farNext uint32 // sequence number after the last implausible segment
+	packets uint32
+	retrans uint32
+
+	flags   sideFlags
+	scale   uint8
+	dupAcks uint8
+	farRun  uint8 // implausible segments in a row that continue each other
+}
+
+func (s *side) has(f sideFlags) bool { return s.flags&f != 0 }
+
+// start sets the first sequence number of the stream.
+func (s *side) start(seq uint32) {
+	s.nxt, s.end = seq, seq
+	s.flags |= hasSeq
+}
+
+// isn returns the initial sequence number, when the SYN is known.
+func (s *side) isn() uint32 { return s.nxt - uint32(s.off) - 1 }
+
+// acked converts ack, a number of the other side, into an offset of s's stream.
+func (s *side) acked(ack uint32) uint64 {
+	if !s.has(hasSeq) {
+		return 0
+	}
+	if s.has(sawFIN) && ack == s.fin+1 {
+		ack = s.fin
+	}
+	if n := int64(s.off) + int64(diff(ack, s.nxt)); n > 0 {
+		return uint64(n)
+	}
+	return 0
+}
+
+// account is the ledger's account for the end of a connection.
+func (c *conn) account() capture.Entry {
+	switch c.why {
+	case capture.ReasonFIN:
+		return capture.ConnsFIN
+	case capture.ReasonEvicted:
+		return capture.ConnsEvicted
+	case capture.ReasonReused:
+		return capture.ConnsReused
+	case capture.ReasonShutdown:
+		return capture.ConnsShutdown
+	}
+	if !c.proved {
+		return capture.ConnsFailed
+	}
+	if c.why == capture.ReasonReset {
+		return capture.ConnsReset
+	}
+	return capture.ConnsTimedOut
+}
+
+// phase tells what the connection is doing.
+func (c *conn) phase() capture.Phase {
+	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
+	switch {
+	case c.state < stateEstablished:
+		return capture.PhaseHandshake
+	case c.state >= stateClosing:
+		return capture.PhaseClosing
+	case cl.has(hasSeq) && sv.has(hasAck) && after(cl.end, sv.ack):
+		return capture.PhaseRequest
+	case sv.has(hasSeq) && cl.has(hasAck) && after(sv.end, cl.ack):
+		return capture.PhaseResponse
+	case c.port != nil && c.handler != nil && c.lastFrom == capture.Client:
+		return capture.PhaseRequest
+	}
+	// The server had the last word and it is acknowledged. Whether that was a
+	// whole response is the protocol's to say.
+	return capture.PhaseIdle
+}

@@ -1,0 +1,284 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// first follows a segment of no known connection. Only a SYN or payload makes
+// one: an acknowledgement that trails behind a closed connection would bring it
+// back to life.
+func (t *Table) first(p *capture.Packet, h uint32) {
+	f, led := p.TCP.Flags, &t.book.Ledger
+	switch {
+	case f.Has(capture.RST) || f.Has(capture.SYN|capture.FIN) || p.PayloadLen == 0 && !f.Has(capture.SYN):
+		if p.PayloadLen == 0 {
+			led[capture.SegmentControl]++
+			return
+		}
+		led[capture.SegmentNoState]++
+		led[capture.BytesNoState] += uint64(p.PayloadLen)
+	case f.Has(capture.SYN):
+		from := capture.Client
+		if f.Has(capture.ACK) {
+			from = capture.Server
+		}
+		t.hold(p)
+		c := t.newConn(p, h, from)
+		t.placing = false
+		led[capture.ConnsOpened]++
+		t.append(c, listHalfOpen)
+		t.firstSYN(c, from, p)
+	default:
+		t.hold(p)
+		c := t.newConn(p, h, t.whoSent(p))
+		t.placing = false
+		led[capture.ConnsMidstream]++
+		t.joinMidway(c, p)
+	}
+}
+
+// newConn makes a connection of which from sent p.
+func (t *Table) newConn(p *capture.Packet, h uint32, from capture.Side) *conn {
+	c := t.insert(h)
+	t.nextID++
+	c.id = capture.Conn{ID: t.nextID, Client: p.Flow.Src, Server: p.Flow.Dst, Start: p.Time,
+		Interface: p.Interface, Role: capture.RoleOf(p.Direction, from, p.Loopback)}
+	if from == capture.Server {
+		c.id.Client, c.id.Server = c.id.Server, c.id.Client
+	}
+	c.seen = t.clock
+	t.cur = c
+	t.book.Ledger[capture.ConnsLive]++
+	return c
+}
+
+// midstreamScale is what a window scale that was not captured is taken for. It
+// only bounds what is plausible.
+const midstreamScale = 8
+
+// joinMidway begins with the first payload of a connection older than the
+// capture.
+func (t *Table) joinMidway(c *conn, p *capture.Packet) {
+	from := capture.Client
+	if c.id.Server == p.Flow.Src {
+		from = capture.Server
+	}
+	c.id.Midstream = true
+	for i := range c.sides {
+		c.sides[i].scale = midstreamScale
+	}
+	t.establish(c)
+	t.accept(c, from, p, p.TCP.Seq)
+}
+
+// whoSent infers which side sent p, whose connection's SYN was not seen: by
+// what it says, by who is known to listen, by the usual ranges of ports.
+func (t *Table) whoSent(p *capture.Packet) capture.Side {
+	if t.cfg.Sniff != nil && len(p.Payload) > 0 {
+		if client, known := t.cfg.Sniff(p.Payload); known {
+			return sideIf(client)
+		}
+	}
+	if known := t.cfg.IsServerPort; known != nil {
+		if src, dst := known(p.Flow.Src), known(p.Flow.Dst); src != dst {
+			return sideIf(dst)
+		}
+	}
+	src, dst := portRank(p.Flow.Src.Port), portRank(p.Flow.Dst.Port)
+	if src != dst {
+		return sideIf(src > dst)
+	}
+	return sideIf(p.Flow.Src.Port >= p.Flow.Dst.Port)
+}
+
+func sideIf(client bool) capture.Side {
+	if client {
+		return capture.Client
+	}
+	return capture.Server
+}
+
+// portRank orders ports by how unlikely a server has them: the system ports,
+// the user ports, those from which Linux takes clients' (32,768 on; RFC 6335,
+// section 6 has 49,152).
+func portRank(port uint16) int {
+	switch {
+	case port < 1024:
+		return 0
+	case port < 32768:
+		return 1
+	}
+	return 2
+}
+
+// firstSYN follows the first SYN of a side.
+func (t *Table) firstSYN(c *conn, from capture.Side, p *capture.Packet) {
+	s, o := &c.sides[from], &c.sides[from.Other()]
+	c.seen = t.clock
+	s.packets++
+	if from == capture.Client {
+		c.attempts++
+	} else if c.state == stateSynSent {
+		c.state = stateSynReceived
+	}
+	s.start(p.TCP.Seq + 1)
+	s.flags |= sawSYN
+	s.time(s.nxt, p.Time)
+	// RFC 7323, section 2.2: "The Window Scale option ... both sides MUST send
+	// Window Scale options in their <SYN> segments to enable window scaling in
+	// either direction."
+	if p.TCP.HasWindowScale {
+		s.scale = min(p.TCP.WindowScale, 14)
+		s.flags |= hasScale
+	}
+	if o.has(sawSYN) && (!s.has(hasScale) || !o.has(hasScale)) {
+		s.scale, o.scale = 0, 0
+	}
+	if p.TCP.Flags.Has(capture.ACK) {
+		if !o.has(hasSeq) {
+			o.flags |= sawSYN // it was acknowledged just now
+		}
+		t.acknowledge(c, from, p)
+	}
+	t.progress(c, from, p)
+	t.synPayload(c, from, p)
+}
+
+// synPayload follows what a SYN carries (RFC 7413), or counts the segment.
+func (t *Table) synPayload(c *conn, from capture.Side, p *capture.Packet) {
+	if p.PayloadLen == 0 {
+		t.book.Ledger[capture.SegmentControl]++
+		return
+	}
+	t.data(c, from, p, p.TCP.Seq+1)
+	t.settle(c)
+}
+
+// synAgain follows a SYN, with or without ACK, for a known connection.
+func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32) {
+	s, o := &c.sides[from], &c.sides[from.Other()]
+	isSYNACK := p.TCP.Flags.Has(capture.ACK)
+	seq := p.TCP.Seq + 1
+	switch {
+	case c.state == stateClosed:
+		if s.has(sawSYN) && s.isn() == p.TCP.Seq {
+			t.afterEnd(c, from, p)
+			return
+		}
+		t.remove(c)
+		t.first(p, h)
+	case s.has(hasSeq) && s.nxt-uint32(s.off) == seq:
+		t.sameSYN(c, from, p)
+	case !s.has(hasSeq):
+		if isSYNACK && o.has(sawSYN) && (!after(p.TCP.Ack, o.isn()) || after(p.TCP.Ack, o.end)) {
+			t.ignore(p) // it answers another SYN
+			return
+		}
+		t.firstSYN(c, from, p)
+	case s.has(softSeq) && s.off == 0 && !s.has(sawSYN):
+		t.firstSYN(c, from, p)
+	case c.state == stateSynSent && from == capture.Client && !isSYNACK:
+		// Another attempt with the same ports: the one before had no answer.
+		t.hold(p)
+		t.finish(c, capture.ReasonTimedOut, false)
+		t.first(p, h)
+	case t.reused(c, from, p):
+		t.hold(p)
+		t.finish(c, capture.ReasonReused, false)
+		t.first(p, h)
+	default:
+		t.ignore(p)
+	}
+}
+
+// sameSYN follows a SYN that was seen before, or that was captured after what
+// follows it.
+func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
+	s := &c.sides[from]
+	s.packets++
+	c.seen = t.clock
+	if !s.has(sawSYN) || s.has(softSeq) || from == capture.Client && c.attempts == 0 {
+		s.flags |= sawSYN
+		s.flags &^= softSeq
+		c.attempts++
+		if p.TCP.HasWindowScale {
+			s.scale = min(p.TCP.WindowScale, 14)
+		}
+	} else {
+		s.flags &^= timing // Karn's algorithm
+		s.retrans++
+		t.book.TCP.Retransmits[p.Direction][capture.RetransmitSYN]++
+		if from == capture.Client {
+			c.attempts++
+			if c.list == listHalfOpen {
+				t.append(c, listHalfOpen)
+			}
+		}
+	}
+	if p.TCP.Flags.Has(capture.ACK) {
+		t.acknowledge(c, from, p)
+	}
+	t.progress(c, from, p)
+	t.synPayload(c, from, p)
+}
+
+// quietBeforeReuse is after what silence a SYN with another number begins a new
+// connection though the end of the old one was not seen (the least TIME-WAIT of
+// Linux).
+const quietBeforeReuse = time.Minute
+
+// reused reports whether a SYN with a number of its own begins a new connection
+// between the same ports. A SYN alone proves nothing on a connection that
+// lives: RFC 5961, section 4.2: "If the SYN bit is set, irrespective of the
+// sequence number, TCP MUST send an ACK" and goes on.
+func (t *Table) reused(c *conn, from capture.Side, p *capture.Packet) bool {
+	if c.state == stateClosing || t.clock.Sub(c.seen) >= quietBeforeReuse {
+		return true
+	}
+	// A SYN-ACK that answers another SYN, from a side that had sent its own.
+	s, o := &c.sides[from], &c.sides[from.Other()]
+	return p.TCP.Flags.Has(capture.ACK) && c.state == stateEstablished && s.has(sawSYN) && o.has(sawSYN) &&
+		p.TCP.Ack != o.isn()+1 && !t.plausible(c, from.Other(), p.TCP.Ack, 0)
+}
+
+// progress moves the handshake on. It covers the usual three steps, the
+// simultaneous open (RFC 9293, section 3.5, figure 7) and the split handshake:
+// a connection is established when both SYNs are acknowledged, or when a
+// segment with payload shows that its sender holds it to be.
+func (t *Table) progress(c *conn, from capture.Side, p *capture.Packet) {
+	if c.state >= stateEstablished {
+		return
+	}
+	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
+	both := cl.has(hasSeq) && sv.has(hasSeq) && cl.has(hasAck) && sv.has(hasAck) &&
+		!before(cl.ack, sv.nxt-uint32(sv.off)) && !before(sv.ack, cl.nxt-uint32(cl.off))
+	data := p.PayloadLen > 0 && p.TCP.Flags&(capture.SYN|capture.ACK) == capture.ACK
+	if !both && !data {
+		return
+	}
+	t.establish(c)
+	if b := t.book.Batch; b != nil {
+		e := b.ConnOpened()
+		e.Conn, e.At = c.id, p.Time
+		if c.attempts > 0 {
+			e.Handshake = max(p.Time.Sub(c.id.Start), 0)
+			if sv.rttAt != 0 {
+				e.ServerTime = max(sv.rttAt.Sub(c.id.Start), 0)
+			}
+		}
+	}
+}
+
+// establish counts c as established and puts it on the wheel.
+func (t *Table) establish(c *conn) {
+	c.state = stateEstablished
+	c.proved = true
+	t.book.TCP.Open[c.id.Role]++
+	if !c.id.Midstream {
+		t.book.TCP.Connections[c.id.Role][capture.ReasonNone]++
+	}
+	t.countPort(c).Conns++
+	t.schedule(c)
+}

@@ -1,0 +1,203 @@
+package tcp
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// Open is called when the first captured payload of a connection is at hand,
+// and so never for a SYN flood. It returns who follows the connection; nil is
+// not allowed. c stays as it is until End was called for both sides; port stays
+// valid.
+type Open func(c *capture.Conn, port *capture.PortStats) capture.Handler
+
+// Table holds the connections. It belongs to one goroutine.
+type Table struct {
+	cfg  Config
+	book *capture.Book
+	open Open
+
+	// Open addressing with linear probing. The tag is the whole hash, so that
+	// probing, growing and deleting touch no connection.
+	slots []slot
+	mask  uint32
+	used  int // connections in the table, ended ones included
+	seed  [3]uint64
+
+	slab   []*[slabSize]conn
+	free   []int32 // indices of the slab not in use
+	lists  [numLists]list
+	filled [wheelSlots / 64]uint64 // bit per slot of the wheel that holds something
+
+	clock   capture.Time // never runs backwards, never far ahead at once
+	last    capture.Time // time of the last packet or tick
+	second  int64        // the wheel has been worked up to here
+	started bool
+
+	nextID uint64
+	cur    *conn // being worked on, for Abandon
+	// placing says that the segment at hand is in no account yet, unplaced how
+	// many bytes it carries, while a Handler is called that might panic.
+	placing  bool
+	unplaced int
+	lastPort *capture.PortStats
+	failedBy *capture.ICMPError // while a connection fails by it
+
+	holes  holeSlab
+	pieces pieceSlab
+	pool   bufferPool
+}
+
+// slot is one place of the hash table. index is that of the connection plus
+// one; 0 is empty.
+type slot struct {
+	tag, index uint32
+}
+
+// slabSize is how many connections are allocated at once.
+const slabSize = 64
+
+// New returns a Table that writes into book and hands payload to what open
+// returns.
+func New(cfg Config, book *capture.Book, open Open) *Table {
+	cfg.setDefaults()
+	t := &Table{cfg: cfg, book: book, open: open}
+	t.seed = [3]uint64{rand.Uint64(), rand.Uint64() | 1, rand.Uint64() | 1}
+	t.resize(1024)
+	t.pool.limit = cfg.MaxBuffered
+	for i := range t.lists {
+		t.lists[i] = list{-1, -1, 0}
+	}
+	return t
+}
+
+// Len returns how many connections are held, those that just ended included.
+func (t *Table) Len() int { return t.used }
+
+// Buffered returns the memory in use for early segments, in bytes.
+func (t *Table) Buffered() int { return t.pool.inUse }
+
+// hash is the same for both directions of a flow.
+func (t *Table) hash(f *capture.Flow) uint32 {
+	h := t.hashEndpoint(&f.Src) + t.hashEndpoint(&f.Dst)
+	hi, lo := bits.Mul64(h, t.seed[2])
+	return uint32(hi ^ lo)
+}
+
+func (t *Table) hashEndpoint(e *capture.Endpoint) uint64 {
+	a := binary.LittleEndian.Uint64(e.Addr[:8])
+	b := binary.LittleEndian.Uint64(e.Addr[8:])
+	hi, lo := bits.Mul64(b^t.seed[0], a^t.seed[1]^uint64(e.Port)<<47)
+	return hi ^ lo
+}
+
+func sameEndpoint(a, b *capture.Endpoint) bool {
+	return a.Port == b.Port &&
+		binary.LittleEndian.Uint64(a.Addr[8:]) == binary.LittleEndian.Uint64(b.Addr[8:]) &&
+		binary.LittleEndian.Uint64(a.Addr[:8]) == binary.LittleEndian.Uint64(b.Addr[:8])
+}
+
+// find returns the connection of f and the side that sends f, or nil.
+func (t *Table) find(h uint32, f *capture.Flow) (*conn, capture.Side) {
+	for i := h & t.mask; ; i = (i + 1) & t.mask {
+		s := t.slots[i]
+		if s.index == 0 {
+			return nil, capture.Client
+		}
+		if s.tag != h {
+			continue
+		}
+		c := t.at(int32(s.index - 1))
+		if sameEndpoint(&c.id.Client, &f.Src) && sameEndpoint(&c.id.Server, &f.Dst) {
+			return c, capture.Client
+		}
+		if sameEndpoint(&c.id.Server, &f.Src) && sameEndpoint(&c.id.Client, &f.Dst) {
+			return c, capture.Server
+		}
+	}
+}
+
+func (t *Table) at(i int32) *conn { return &t.slab[uint32(i)/slabSize][uint32(i)%slabSize] }
+
+// insert makes a connection for hash h, making room when the table is full.
+func (t *Table) insert(h uint32) *conn {
+	if t.used >= t.cfg.MaxConns {
+		t.evict()
+	}
+	if t.used+t.used/2 >= len(t.slots) {
+		t.resize(2 * len(t.slots))
+	}
+	if len(t.free) == 0 {
+		base := int32(len(t.slab) * slabSize)
+		t.slab = append(t.slab, new([slabSize]conn))
+		for i := int32(slabSize) - 1; i >= 0; i-- {
+			t.free = append(t.free, base+i)
+		}
+	}
+	i := t.free[len(t.free)-1]
+	t.free = t.free[:len(t.free)-1]
+	c := t.at(i)
+	*c = conn{index: i, hash: h, prev: -1, next: -1}
+	t.place(h, uint32(i)+1)
+	t.used++
+	return c
+}
+
+func (t *Table) place(h, index uint32) {
+	i := h & t.mask
+	for t.slots[i].index != 0 {
+		i = (i + 1) & t.mask
+	}
+	t.slots[i] = slot{h, index}
+}
+
+func (t *Table) resize(n int) {
+	old := t.slots
+	t.slots, t.mask = make([]slot, n), uint32(n-1)
+	for _, s := range old {
+		if s.index != 0 {
+			t.place(s.tag, s.index)
+		}
+	}
+}
+
+// remove takes c out of the table and gives its memory back.
+func (t *Table) remove(c *conn) {
+	i := c.hash & t.mask
+	for t.slots[i].index != uint32(c.index)+1 {
+		i = (i + 1) & t.mask
+	}
+	// Close the hole in the probe sequences (Knuth, volume 3, section 6.4,
+	// algorithm R): move back whatever may not be found any more.
+	for j := i; ; {
+		j = (j + 1) & t.mask
+		s := t.slots[j]
+		if s.index == 0 {
+			break
+		}
+		if (j-s.tag)&t.mask >= (j-i)&t.mask {
+			t.slots[i] = s
+			i = j
+		}
+	}
+	t.slots[i] = slot{}
+	t.unlink(c)
+	c.handler, c.port = nil, nil
+	t.free = append(t.free, c.index)
+	t.used--
+}
+
+// countPort gives c its PortStats.
+func (t *Table) countPort(c *conn) *capture.PortStats {
+	if c.port == nil {
+		k := capture.PortKey{Port: c.id.Server.Port, Transport: capture.TCP, Role: c.id.Role}
+		if t.lastPort == nil || t.lastPort.PortKey != k {
+			t.lastPort = t.book.Ports.Get(k)
+		}
+		c.port = t.lastPort
+	}
+	return c.port
+}
