@@ -28,7 +28,7 @@ const (
 
 // CollectorBinary returns the path of the Collector's binary, which it builds
 // once (see [CacheDir]). It knows the otlp receiver; the batch and
-// memory_limiter processors; the file, debug, otlp and otlphttp exporters; and
+// memory_limiter processors; the file, debug, otlp_grpc and otlp_http exporters; and
 // configuration from env:, file: and yaml:.
 func CollectorBinary(t testing.TB) string {
 	t.Helper()

@@ -19,6 +19,20 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
+// TestCollectorBinary asks the program itself what it is made of. `make peers`
+// runs it alone, for its build.
+func TestCollectorBinary(t *testing.T) {
+	out, err := exec.Command(CollectorBinary(t), "components").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"version: " + collectorVersion, "name: otlp", "name: file", "name: debug", "name: batch", "name: memory_limiter", "name: otlp_http"} {
+		if !strings.Contains(string(out), want+"\n") {
+			t.Errorf("`otelcol components` lacks %q:\n%s", want, out)
+		}
+	}
+}
+
 // TestCollector sends one span, one log record and one metric and finds them,
 // whole, in the outputs; then again after a restart, on the same ports.
 func TestCollector(t *testing.T) {

@@ -1,0 +1,86 @@
+# Everything a change to wiretell needs. `make` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+BIN ?= bin/wiretell
+
+# What the binary says it is, and whether git may be asked to stamp it.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BUILDVCS := $(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(BUILDVCS) -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
+
+# Suites against real peers and containers run one package at a time, after
+# the rest: they measure, and they need the cores.
+INTEGRATION := ./integration/... $(if $(wildcard examples),./examples/...)
+UNITS = $$($(GO) list ./... | grep -vE '^[^/]+/[^/]+/[^/]+/(integration|examples)(/|$$)')
+
+# CI never takes a result from the cache.
+TESTFLAGS ?= -timeout 20m $(if $(CI),-count=1)
+FUZZTIME ?= 1m
+BENCH ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/wiretell: one static binary (GOARCH=arm64 BIN=... for another)
+	$(BUILD) -o $(BIN) ./cmd/wiretell
+
+.PHONY: demo
+demo: build ## build it and see it: no root, no network, ten seconds
+	$(BIN) demo
+
+.PHONY: test
+test: test-units test-integration ## run all tests (container suites where a Docker engine answers)
+	@docker version >/dev/null 2>&1 || echo "The container suites did not run: no Docker engine answers."
+
+.PHONY: test-units
+test-units:
+	$(GO) test $(TESTFLAGS) $(UNITS)
+
+.PHONY: test-integration
+test-integration: peers
+	$(GO) test -p 1 $(TESTFLAGS) $(INTEGRATION)
+
+.PHONY: race
+race: ## run the unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(UNITS)
+
+.PHONY: peers
+peers: ## build the real Collector that the tests send to (once, then cached)
+	@$(GO) test -count=1 -timeout 20m -run '^TestCollectorBinary$$' -v ./integration/peers | { grep -vE '^(=== |--- PASS|PASS)' || true; }
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard --deduplicate '*.go' | while read -r f; do [ ! -f "$$f" ] || echo "$$f"; done)); \
+	[ -z "$$unformatted" ] || { echo "not in gofmt's form:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: bench
+bench: ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (default 1m)
+	@$(MAKE) --no-print-directory fuzz-list | while read -r package target; do \
+		echo "== $$target ($$package)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	done
+
+# One line per fuzz target: its package and its name.
+.PHONY: fuzz-list
+fuzz-list:
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ {name[++n] = $$1} /^ok/ {for (i = 1; i <= n; i++) print $$2, name[i]; n = 0}'
+
+.PHONY: ci
+ci: ## what CI runs: lint, builds, demo, a short fuzz, race, all tests
+	CI=true bash .ci/run
+
+.PHONY: clean
+clean: ## remove what make built here (the peers' cache stays)
+	rm -rf bin
