@@ -1,0 +1,371 @@
+package http1
+
+import (
+	"bytes"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// endHead decides how long the body is (RFC 9112, section 6.3).
+func (p *Parser) endHead(s *stream, g *segment) {
+	m := s.msg
+	p.pool.releaseLine(m)
+	s.any = true
+	if g.from == capture.Client {
+		p.endRequestHead(s, g)
+	} else {
+		p.endResponseHead(s, g)
+	}
+}
+
+func (p *Parser) endRequestHead(s *stream, g *segment) {
+	m, h := s.msg, &s.msg.head
+	if m.probe {
+		p.port.Probes++
+	}
+	if m.x == nil {
+		p.forgotten()
+	} else if !m.x.counted {
+		p.push(m.x)
+	}
+	if h.badField {
+		p.parseError(g.from, m.at, capture.ReasonBadHeader)
+		s.soft = true
+	}
+	why := capture.ReasonNone
+	switch {
+	case h.hasCoding || h.badCoding:
+		p.ambiguous(g, m)
+		// "If a Transfer-Encoding header field is present in a request and the
+		// chunked transfer coding is not the final encoding, the message body
+		// length cannot be determined reliably". Section 6.1: the same of
+		// HTTP/1.0, "even if a Content-Length is present".
+		if !h.chunked || h.badCoding || h.version == 10 {
+			why = capture.ReasonBadTransferCoding
+			break
+		}
+		s.state = stateChunkSize
+		return
+	case h.badLength || h.emptyLength:
+		// "If a message is received without Transfer-Encoding and with an
+		// invalid Content-Length header field, then the message framing is
+		// invalid and the recipient MUST treat it as an unrecoverable error".
+		why = capture.ReasonBadLength
+	case h.hasLength && h.length > 0:
+		s.state, m.remain = stateLength, h.length
+		return
+	}
+	if why == capture.ReasonNone {
+		// "If this is a request message and none of the above are true, then
+		// the message body length is zero".
+		p.finish(s, g.from, g.at, g.offset())
+		return
+	}
+	m.body = -1
+	p.refuse(s, g, why)
+}
+
+// forgotten counts a request that was evicted while its head was coming.
+func (p *Parser) forgotten() {
+	l := &p.pool.book.Ledger
+	l[capture.RequestsSeen]++
+	l[capture.RequestsUnanswered]++
+	p.port.Requests[capture.ProtocolHTTP1]++
+	p.port.Unanswered++
+	p.port.UnansweredBy[capture.ReasonEvicted]++
+	p.odd = true
+	if p.first != nil {
+		p.over++
+	} else {
+		p.skip++
+	}
+}
+
+// ambiguous counts a message with both Transfer-Encoding and Content-Length.
+// Section 6.1: "A server MAY reject a request that contains both Content-Length
+// and Transfer-Encoding or process such a request in accordance with the
+// Transfer-Encoding alone".
+func (p *Parser) ambiguous(g *segment, m *message) {
+	if h := &m.head; h.hasLength || h.badLength || h.emptyLength {
+		p.parseError(g.from, m.at, capture.ReasonAmbiguousLength)
+	}
+}
+
+func (p *Parser) endResponseHead(s *stream, g *segment) {
+	m, h := s.msg, &s.msg.head
+	l := &p.pool.book.Ledger
+	l[capture.ResponsesSeen]++
+	if h.badField {
+		p.parseError(g.from, m.at, capture.ReasonBadHeader)
+	}
+	if h.interim {
+		l[capture.ResponsesInterim]++
+		if p.candidates(m.at, 1) == 1 && p.skip == 0 && p.vague == 0 {
+			p.first.interim++
+		}
+		s.msg, s.state = nil, stateStart
+		p.pool.releaseMessage(m)
+		return
+	}
+	l[capture.ResponsesLive]++
+	p.port.Responses[capture.ProtocolHTTP1]++
+	if m.x == nil {
+		m.x = p.orphan(capture.ReasonEvicted)
+	}
+	x := m.x
+	x.status, x.responseStart, x.responseEnd = h.status, m.at.Time, g.at.Time
+	if !x.hasRequest {
+		x.version = h.version
+	}
+	s.soft = h.badField
+	switch {
+	case h.status == 101:
+		// RFC 9110, section 15.2.2: "The server MUST generate an Upgrade header
+		// field in the response that indicates which protocol(s) will be in
+		// effect after this response".
+		p.finish(s, g.from, g.at, g.offset())
+		p.upgrade()
+	case x.connect && h.status/100 == 2:
+		// "Any 2xx (Successful) response to a CONNECT request implies that the
+		// connection will become a tunnel immediately after the empty line".
+		if !x.hasRequest { // one of several that were forgotten
+			p.refuse(s, g, capture.ReasonDesync)
+			return
+		}
+		p.finish(s, g.from, g.at, g.offset())
+		p.upgrade()
+	case x.connect && !x.hasRequest:
+		p.refuse(s, g, capture.ReasonDesync)
+	case x.head || h.status == 204 || h.status == 304:
+		// "Any response to a HEAD request and any response with a 1xx
+		// (Informational), 204 (No Content), or 304 (Not Modified) status code
+		// is always terminated by the first empty line after the header fields".
+		p.finish(s, g.from, g.at, g.offset())
+	case h.hasCoding || h.badCoding:
+		p.ambiguous(g, m)
+		// "If a Transfer-Encoding header field is present in a response and the
+		// chunked transfer coding is not the final encoding, the message body
+		// length is determined by reading the connection until it is closed".
+		s.state = stateClose
+		if h.chunked && !h.badCoding && h.version != 10 {
+			s.state = stateChunkSize
+		}
+	case h.badLength || h.emptyLength:
+		p.refuse(s, g, capture.ReasonBadLength)
+	case h.hasLength && h.length == 0:
+		p.finish(s, g.from, g.at, g.offset())
+	case h.hasLength:
+		s.state, m.remain = stateLength, h.length
+	default:
+		// "Otherwise, this is a response message without a declared message
+		// body length, so the message body length is determined by the number
+		// of octets received prior to the server closing the connection".
+		s.state = stateClose
+	}
+}
+
+// upgrade turns both sides over to another protocol.
+func (p *Parser) upgrade() {
+	for i := range p.sides {
+		s := &p.sides[i]
+		if s.ended {
+			continue
+		}
+		if m := s.msg; m != nil {
+			s.msg = nil
+			p.requestOver(m, capture.ReasonNone)
+			p.pool.releaseMessage(m)
+		}
+		s.state, s.why = stateUpgraded, capture.ReasonUpgraded
+	}
+	for p.first != nil {
+		p.unanswered(p.pop(), capture.ReasonUpgraded)
+	}
+}
+
+// skipBody passes over body bytes without looking at them.
+func (p *Parser) skipBody(s *stream, g *segment) {
+	m := s.msg
+	n := len(g.b) - g.i
+	if s.state != stateClose && int64(n) > m.remain {
+		n = int(m.remain)
+	}
+	p.took(g, n, capture.DeliveredHTTP1Body)
+	m.last = g.at.Time
+	p.passBody(s, g.from, g.at, g.offset(), n)
+}
+
+// passBody advances n body bytes, seen or not.
+func (p *Parser) passBody(s *stream, from capture.Side, at capture.Mark, offset uint64, n int) {
+	m := s.msg
+	m.body += int64(n)
+	m.wire += int64(n)
+	if s.state == stateClose {
+		return
+	}
+	if m.remain -= int64(n); m.remain > 0 {
+		return
+	}
+	if s.state == stateChunkData {
+		s.state = stateChunkEnd
+		return
+	}
+	p.finish(s, from, at, offset)
+}
+
+// readChunk reads what stands between two pieces of chunk-data:
+//
+//	chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
+//
+// RFC 9112, section 7.1. A lone LF ends a line, as in a head.
+func (p *Parser) readChunk(s *stream, g *segment) {
+	m := s.msg
+	b := g.rest()
+	m.last = g.at.Time
+	i := 0
+	for ; i < len(b); i++ {
+		c := b[i]
+		switch s.state {
+		case stateChunkSize:
+			d := hexDigit(c)
+			if d >= 0 {
+				// "A recipient MUST anticipate potentially large hexadecimal
+				// numerals and prevent parsing errors due to integer conversion
+				// overflows".
+				if m.remain >= 1<<58 {
+					p.badChunk(s, g, i)
+					return
+				}
+				m.remain = m.remain<<4 | int64(d)
+				m.digits = 1
+				continue
+			}
+			if m.digits == 0 {
+				p.badChunk(s, g, i)
+				return
+			}
+			s.state, m.digits = stateChunkExt, 0
+			switch {
+			case c == '\n':
+			case c == '\r' || c == ';' || isBlank(c):
+				m.extension = c == ';'
+				continue
+			default:
+				p.badChunk(s, g, i)
+				return
+			}
+		case stateChunkExt:
+			// Section 7.1.1: "A recipient MUST ignore unrecognized chunk
+			// extensions".
+			if m.extension && c != '\n' {
+				if j := bytes.IndexByte(b[i:], '\n'); j >= 0 {
+					i += j
+				} else {
+					i = len(b) - 1
+					continue
+				}
+			}
+			switch {
+			case b[i] == '\n':
+			case b[i] == '\r' || isBlank(b[i]):
+				continue
+			case b[i] == ';':
+				m.extension = true
+				continue
+			default:
+				p.badChunk(s, g, i)
+				return
+			}
+		case stateChunkEnd:
+			if c == '\r' && m.digits == 0 {
+				m.digits = 1
+				continue
+			}
+			if c != '\n' {
+				p.badChunk(s, g, i)
+				return
+			}
+			s.state, m.digits, m.remain = stateChunkSize, 0, 0
+			continue
+		}
+		// The line end of a chunk-size.
+		m.extension = false
+		m.wire += int64(i + 1)
+		p.took(g, i+1, capture.DeliveredHTTP1Head)
+		if m.remain > 0 {
+			s.state = stateChunkData
+		} else {
+			s.state, m.digits = stateTrailer, lineStart
+		}
+		return
+	}
+	m.wire += int64(i)
+	p.took(g, i, capture.DeliveredHTTP1Head)
+}
+
+// badChunk refuses the message at the i-th byte of the segment's rest.
+func (p *Parser) badChunk(s *stream, g *segment, i int) {
+	s.msg.wire += int64(i)
+	if i > 0 {
+		p.took(g, i, capture.DeliveredHTTP1Head)
+	}
+	p.refuse(s, g, capture.ReasonBadChunk)
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// Where in a trailer line the next byte is (message.digits).
+const (
+	lineStart = iota
+	lineCR    // behind a CR that begins the line
+	lineInside
+)
+
+// readTrailer passes over the trailer section up to its empty line:
+//
+//	trailer-section = *( field-line CRLF )
+//
+// Section 7.1.2: a recipient "MAY [...] ignore" trailer fields; none is kept.
+func (p *Parser) readTrailer(s *stream, g *segment) {
+	m := s.msg
+	b := g.rest()
+	m.last = g.at.Time
+	for i := 0; i < len(b); i++ {
+		switch {
+		case b[i] == '\n':
+			if m.digits != lineInside {
+				m.wire += int64(i + 1)
+				p.took(g, i+1, capture.DeliveredHTTP1Head)
+				p.finish(s, g.from, g.at, g.offset())
+				return
+			}
+			m.digits = lineStart
+		case b[i] == '\r' && m.digits == lineStart:
+			m.digits = lineCR
+		default:
+			m.digits = lineInside
+			if j := bytes.IndexByte(b[i:], '\n'); j >= 0 {
+				i += j - 1
+			} else {
+				i = len(b)
+			}
+		}
+	}
+	m.wire += int64(len(b))
+	before := m.extra
+	m.extra += int64(len(b))
+	if limit := int64(p.pool.cfg.MaxHead); before <= limit && m.extra > limit {
+		p.parseError(g.from, g.at, capture.ReasonHeaderTooLarge)
+	}
+	p.took(g, len(b), capture.DeliveredHTTP1Head)
+}

@@ -1,0 +1,130 @@
+package http1
+
+import (
+	"unsafe"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// span is a part of an exchange's text.
+type span struct{ at, n uint32 }
+
+// headerSpan is an allow-listed field: its name is the Config's own string.
+type headerSpan struct {
+	name  []byte
+	value span
+}
+
+// exchange is a request and its response while they are being seen. It is taken
+// from the Pool when a request's head is complete (or a response comes that
+// belongs to none) and given back when it is emitted.
+type exchange struct {
+	next         *exchange // in the queue of its Parser, or in the Pool's free list
+	older, newer *exchange // in the Pool's list by age
+	parser       *Parser
+
+	text                                       []byte
+	method, target, host, agent, parent, state span
+	headers                                    []headerSpan // the request's, then the response's
+	requestHeaders                             int          // how many of them are the request's
+
+	start uint64 // offset of the request's first byte in the client's stream
+	acked uint64 // how much of the server's stream the client had then acknowledged
+
+	requestStart, requestEnd, responseStart, responseEnd capture.Time
+	requestBody, responseBody                            int64
+	requestWire, responseWire                            int64
+	lost                                                 int64
+
+	status  uint16
+	interim uint16
+	version uint8
+
+	err, incomplete capture.Reason
+
+	counted      bool // the request's head was whole
+	hasRequest   bool // a request was seen; otherwise a response alone
+	head         bool // the method is HEAD
+	connect      bool // the method is CONNECT
+	requestDone  bool // no more of the request will come
+	responseDone bool // no more of the response will come
+}
+
+// exchangeSize is what an open exchange costs beside its text.
+const exchangeSize = int(unsafe.Sizeof(exchange{}))
+
+// keep copies at most limit bytes of p into the exchange's text.
+func (x *exchange) keep(pool *Pool, p []byte, limit int) span {
+	p = p[:min(len(p), limit)]
+	before := cap(x.text)
+	s := span{uint32(len(x.text)), uint32(len(p))}
+	x.text = append(x.text, p...)
+	pool.text += cap(x.text) - before
+	return s
+}
+
+func (x *exchange) bytes(s span) []byte { return x.text[s.at : s.at+s.n] }
+
+// spoil notes that a part of the exchange was not seen, the first cause first.
+func (x *exchange) spoil(why capture.Reason, lost int64) {
+	if x.incomplete == capture.ReasonNone {
+		x.incomplete = why
+	}
+	x.lost += lost
+}
+
+// fail notes why there is no whole response, the first cause first.
+func (x *exchange) fail(why capture.Reason) {
+	if x.err == capture.ReasonNone {
+		x.err = why
+	}
+}
+
+// unseen reports whether why is a word of [capture.Exchange]'s Incomplete: the
+// fault lies with what wiretell could see, not with the peers.
+func unseen(why capture.Reason) bool {
+	switch why {
+	case capture.ReasonGap, capture.ReasonTruncated, capture.ReasonJoinedMidstream, capture.ReasonEvicted, capture.ReasonPending:
+		return true
+	}
+	return false
+}
+
+// emit writes x into the batch, when anyone listens, and gives it back.
+func (x *exchange) emit() {
+	p := x.parser
+	if b := p.pool.book.Batch; b != nil {
+		x.write(b.Exchange(), b)
+	}
+	p.pool.release(x)
+}
+
+func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
+	e.Conn = *x.parser.conn
+	e.Protocol = capture.ProtocolHTTP1
+	e.Version = x.version
+	e.HasRequest = x.hasRequest
+	text := b.Text(x.text)
+	part := func(s span) []byte {
+		if s.n == 0 {
+			return nil
+		}
+		return text[s.at : s.at+s.n : s.at+s.n]
+	}
+	e.Method, e.Target, e.Host = part(x.method), part(x.target), part(x.host)
+	e.UserAgent, e.TraceParent, e.TraceState = part(x.agent), part(x.parent), part(x.state)
+	if len(x.headers) > 0 {
+		hs := x.parser.pool.headers[:0]
+		for _, h := range x.headers {
+			hs = append(hs, capture.Header{Name: h.name, Value: x.bytes(h.value)})
+		}
+		x.parser.pool.headers = hs
+		e.RequestHeaders = b.Headers(hs[:x.requestHeaders])
+		e.ResponseHeaders = b.Headers(hs[x.requestHeaders:])
+	}
+	e.Status, e.Interim = int(x.status), int(x.interim)
+	e.RequestStart, e.RequestEnd, e.ResponseStart, e.ResponseEnd = x.requestStart, x.requestEnd, x.responseStart, x.responseEnd
+	e.RequestBody, e.ResponseBody = x.requestBody, x.responseBody
+	e.RequestWire, e.ResponseWire = x.requestWire, x.responseWire
+	e.Error, e.Incomplete, e.LostBytes = x.err, x.incomplete, x.lost
+}

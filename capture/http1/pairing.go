@@ -1,0 +1,300 @@
+package http1
+
+import (
+	"math"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// pairing tells which request a response answers. A wrong pair is worse than
+// none, so every rule below drops where it cannot tell.
+//
+// # Without loss
+//
+// RFC 9112, section 9.3.2: "a server MUST send the corresponding responses in
+// the same order that the requests were received". So requests wait in a queue
+// and a final response answers its head. Two facts about positions hold besides,
+// and are checked always. With S the offset of the response's first byte in the
+// server's stream and A the acknowledgement its segment carries, and with the
+// request's first byte at offset R, sent when the client had acknowledged K:
+//
+//	R < A  the server had at least begun to receive what it answers
+//	K <= S the client had not received what was not yet an answer
+//
+// A 408 on an idle connection that crosses a new request fails the first and
+// is an orphan. An early final response (413) to a request whose body is still
+// coming passes both; so does one to a request whose head is still coming, when
+// its request-line was read.
+//
+// # Bytes of the server are missing, or could not be read
+//
+// What was being answered, or would have been answered next, ends there. Of the
+// further requests that were sent before the hole (only a pipelining client has
+// such) nobody knows how many were answered inside it. So when a response is
+// found again, at offset S, its candidates are all requests from the head of the
+// queue on that satisfy the two facts: one candidate is certain; with several
+// the response is an orphan, and the head leaves the queue, as it was answered
+// either inside the hole or by this response. The number of candidates cannot
+// grow with what follows: a response answers exactly one request, so the next
+// response has as many candidates, beginning one later. That number less one is
+// vague, and it falls to 0 when the second fact leaves one candidate alone.
+//
+// A client that was never seen to pipeline sends a request only after the
+// response before it, so a request that acknowledges more than the one before
+// it while the server's side is unread takes all older ones out of the queue.
+//
+// A response is taken up again only at the start of a segment, with a whole
+// valid start line and field line, and only if a request waits that it can
+// answer; after bytes that were there but could not be read, only if that
+// request was sent after the client had received some of them. Thus a body
+// cannot pose as a message.
+//
+// # Bytes of the client are missing, or could not be read
+//
+// The hole holds an unknown number of requests, whose responses come before
+// those of later requests. A client that does not pipeline sends a request only
+// after it has received the responses to all before it: then K of that request
+// lies behind the first byte of the response to the last request in (or cut by)
+// the hole, and every response at S >= K answers it or a later one. So a request
+// is taken up again only if its K is greater than gate, an offset at or before
+// which the response to the first thing in the hole begins: the end of the last
+// response that was paired when the hole begins between messages (orphans do
+// not move it), or K of the request whose body the hole cut. A client that was
+// seen to pipeline is not taken up again at all: it may have several requests in
+// the hole and one behind it, and nothing on the wire tells how many.
+//
+// # Bounds
+//
+// Requests that are forgotten at a bound still have responses to come. Those
+// forgotten at the front are counted in skip, those beyond MaxPending in over;
+// their responses are orphans. While over is not 0 no request joins the queue.
+// A hole in the server's stream then makes the pairing impossible for good.
+type pairing struct {
+	first, last *exchange
+	queued      int
+	skip, over  uint32
+	odd         bool // one of skip or over was HEAD or CONNECT: its response has no telling end
+	pipelined   bool // the client was seen to send a request before the response to the one before
+	vague       int
+	answered    uint64 // offset behind the last response that was paired
+}
+
+// never is a gate that nothing passes.
+const never = math.MaxUint64
+
+// answers tells whether a response at the given place can answer x.
+func (x *exchange) answers(at capture.Mark) bool {
+	return x.acked <= at.Offset && x.start < at.Acked
+}
+
+// push counts a request and lets it wait for its response.
+func (p *Parser) push(x *exchange) {
+	l := &p.pool.book.Ledger
+	l[capture.RequestsSeen]++
+	l[capture.RequestsLive]++
+	p.port.Requests[capture.ProtocolHTTP1]++
+	x.counted = true
+	server := &p.sides[capture.Server]
+	p.watchPipelining(server, x)
+	switch {
+	case server.ended:
+		p.unanswered(x, p.endWord(server.why))
+		return
+	case server.state == stateUpgraded || server.state == stateSwitched,
+		server.state == stateDesync && server.gate == never:
+		p.unanswered(x, unreadWord(server))
+		return
+	case p.over > 0 || p.queued >= p.pool.cfg.MaxPending:
+		p.over++
+		p.odd = p.odd || x.head || x.connect
+		x.spoil(capture.ReasonPending, 0)
+		p.unanswered(x, capture.ReasonPending)
+		return
+	}
+	if p.last != nil {
+		p.last.next = x
+	} else {
+		p.first = x
+	}
+	p.last = x
+	p.queued++
+}
+
+// watchPipelining learns from a new request what it says about the older ones.
+func (p *Parser) watchPipelining(server *stream, x *exchange) {
+	if x.acked < p.answered {
+		p.pipelined = true
+	}
+	busy := server.msg != nil && server.msg.x != nil && server.msg.x.hasRequest
+	switch {
+	case p.first == nil && !busy:
+	case server.state == stateDesync && !p.pipelined && p.last != nil && x.acked > p.last.acked:
+		for p.first != nil {
+			p.unanswered(p.pop(), unreadWord(server))
+		}
+	case x.acked <= server.next:
+		p.pipelined = true
+	}
+}
+
+// unreadWord is why a request's response is not known when its side is unread.
+func unreadWord(s *stream) capture.Reason {
+	switch {
+	case s.state == stateUpgraded:
+		return capture.ReasonUpgraded
+	case unseen(s.why), s.state == stateSwitched:
+		return s.why
+	}
+	return capture.ReasonDesync
+}
+
+func (p *Parser) pop() *exchange {
+	x := p.first
+	p.first, x.next = x.next, nil
+	if p.first == nil {
+		p.last = nil
+	}
+	p.queued--
+	return x
+}
+
+// match returns the exchange that a final response beginning at the given place
+// belongs to: the request that it answers, or a new one without a request.
+func (p *Parser) match(at capture.Mark) *exchange {
+	client := &p.sides[capture.Client]
+	if p.first == nil && p.over > 0 {
+		p.skip, p.over = p.skip+p.over, 0
+	}
+	if p.skip > 0 {
+		p.skip--
+		x := p.orphan(capture.ReasonNone)
+		x.spoil(capture.ReasonEvicted, 0)
+		x.connect = p.odd // its framing is in doubt
+		p.odd = p.odd && p.skip > 0
+		return x
+	}
+	if m := client.msg; p.first == nil && m != nil && client.state == stateHead && m.x != nil && !m.x.counted && m.at.Offset < at.Acked {
+		p.push(m.x)
+	}
+	n := p.candidates(at, p.vague+1)
+	switch {
+	case n == 0:
+		return p.orphan(p.orphanWord(client, at))
+	case n == 1:
+		p.vague = 0
+		return p.pop()
+	}
+	p.vague = n - 1
+	p.unanswered(p.pop(), capture.ReasonGap)
+	return p.orphan(capture.ReasonGap)
+}
+
+// candidates counts the requests, from the head of the queue on and at most
+// limit, that a response at the given place can answer.
+func (p *Parser) candidates(at capture.Mark, limit int) int {
+	n := 0
+	for x := p.first; x != nil && n < limit && x.answers(at); x = x.next {
+		n++
+	}
+	return n
+}
+
+// orphanWord tells why a response finds no request.
+func (p *Parser) orphanWord(client *stream, at capture.Mark) capture.Reason {
+	switch {
+	case client.state == stateDesync || client.state == stateSwitched:
+		return client.why
+	case at.Acked > client.next:
+		return capture.ReasonGap
+	}
+	return capture.ReasonUnsolicited
+}
+
+// orphan returns a new exchange for a response without a request.
+func (p *Parser) orphan(why capture.Reason) *exchange {
+	x := p.pool.exchange(p)
+	x.requestDone = true
+	x.requestBody = -1
+	if unseen(why) {
+		x.spoil(why, 0)
+	} else {
+		x.fail(why)
+	}
+	return x
+}
+
+// unanswered ends the wait of a counted request.
+func (p *Parser) unanswered(x *exchange, why capture.Reason) {
+	l := &p.pool.book.Ledger
+	l[capture.RequestsLive]--
+	l[capture.RequestsUnanswered]++
+	p.port.Unanswered++
+	p.port.UnansweredBy[why]++
+	x.fail(why)
+	if unseen(why) {
+		x.spoil(why, 0)
+	}
+	x.responseDone = true
+	x.settle()
+}
+
+// settle emits x when neither side has more of it.
+func (x *exchange) settle() {
+	if x.requestDone && x.responseDone {
+		x.emit()
+	}
+}
+
+// answer accounts for a response whose head was whole, at its end.
+func (p *Parser) answer(x *exchange) {
+	l := &p.pool.book.Ledger
+	l[capture.ResponsesLive]--
+	if x.hasRequest {
+		l[capture.ResponsesPaired]++
+		l[capture.RequestsLive]--
+		l[capture.RequestsAnswered]++
+		p.port.Answered++
+	} else {
+		l[capture.ResponsesOrphan]++
+		p.port.Orphans++
+	}
+	x.responseDone = true
+	x.settle()
+}
+
+// evict ends x, the oldest exchange of all, to make room.
+func (p *Parser) evict(x *exchange) {
+	client, server := &p.sides[capture.Client], &p.sides[capture.Server]
+	x.spoil(capture.ReasonEvicted, 0)
+	if m := client.msg; m != nil && m.x == x {
+		m.x = nil
+		x.requestDone = true
+		if !x.counted {
+			p.pool.release(x)
+			return
+		}
+		x.requestBody, x.requestWire = m.body, m.wire
+	}
+	switch m := server.msg; {
+	case x.responseDone:
+		x.settle()
+	case m != nil && m.x == x:
+		m.x = nil
+		x.fail(capture.ReasonEvicted)
+		switch {
+		case x.status != 0:
+			x.responseBody, x.responseWire = m.body, m.wire
+			m.settled = true
+			p.answer(x)
+		case x.hasRequest:
+			p.unanswered(x, capture.ReasonEvicted)
+		default:
+			p.pool.release(x)
+		}
+	default: // it waits, and nothing of its connection is older: it is the head
+		p.pop()
+		p.skip++
+		p.odd = p.odd || x.head || x.connect
+		p.unanswered(x, capture.ReasonEvicted)
+	}
+}
