@@ -16,7 +16,12 @@ import (
 	"github.com/wiretell/wiretell/capture/wire"
 )
 
-func TestMain(m *testing.M) { os.Exit(netnstest.Main(m)) }
+func TestMain(m *testing.M) {
+	if task := os.Getenv(envTask); task != "" {
+		os.Exit(runTask(task))
+	}
+	os.Exit(netnstest.Main(m))
+}
 
 // seen is what a test keeps of a frame.
 type seen struct {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -23,6 +25,9 @@ func Main(m *testing.M) int {
 	if os.Getenv(envInside) != "" {
 		return m.Run()
 	}
+	// Pdeathsig is sent when the thread ends that started the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd := self(os.Args[1:]...)
 	cmd.Env = append(os.Environ(), envInside+"=yes")
 	cmd.SysProcAttr = Isolated()
@@ -82,7 +87,8 @@ func Child(t *testing.T, attr *syscall.SysProcAttr, f func(t *testing.T)) {
 		f(t)
 		return
 	}
-	cmd := self("-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
+	run := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	cmd := self("-test.run="+run, "-test.count=1", "-test.v")
 	cmd.Env = append(os.Environ(), envInside+"=yes", envChild+"="+t.Name())
 	cmd.SysProcAttr = attr
 	cmd.Stdout, cmd.Stderr = nil, nil
@@ -98,11 +104,10 @@ func IsChild() bool { return os.Getenv(envChild) != "" }
 
 // Command returns the test binary as a command, for tests that want a second
 // process and tell it by a variable of their own what to do. It is inside, as
-// after Main.
+// after Main, which runs no test in it.
 func Command(env ...string) *exec.Cmd {
 	cmd := self("-test.run=^$")
 	cmd.Env = append(append(os.Environ(), envInside+"=yes"), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
 
