@@ -1,0 +1,9 @@
+//go:build !linux
+
+package netns
+
+import "github.com/wiretell/wiretell/capture"
+
+func (r *Reader) links(*capture.Kernel) error { return errNotAsked }
+
+func backlogs(*capture.Kernel) {}
