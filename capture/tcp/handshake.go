@@ -183,10 +183,12 @@ func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32
 		// Another attempt with the same ports: the one before had no answer.
 		t.hold(p)
 		t.finish(c, capture.ReasonTimedOut, false)
+		t.placing = false
 		t.first(p, h)
 	case t.reused(c, from, p):
 		t.hold(p)
 		t.finish(c, capture.ReasonReused, false)
+		t.placing = false
 		t.first(p, h)
 	default:
 		t.ignore(p)
