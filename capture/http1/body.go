@@ -155,7 +155,7 @@ func (p *Parser) endResponseHead(s *stream, g *segment) {
 	case h.hasLength && h.length == 0:
 		p.finish(s, g.from, g.at, g.offset())
 	case h.hasLength:
-		s.state, m.remain = stateLength, h.length
+		s.state, m.remain, m.bodyAt = stateLength, h.length, g.offset()
 	default:
 		// "Otherwise, this is a response message without a declared message
 		// body length, so the message body length is determined by the number

@@ -124,12 +124,14 @@ func plausibleTarget(r requestLine) bool {
 	}
 }
 
-// headAt tells whether b begins a message of the given side so plainly that a
-// parser that has lost its place may take it up there: a whole start line with
-// no leniency, and a whole valid field line or the end of the head within b. A
-// request of HTTP/1.1 without any field is only believed when proven says that
-// something else speaks for it, as it breaks RFC 9112, section 3.2 ("A client
-// MUST send a Host header field in all HTTP/1.1 request messages").
+// headAt tells whether b, a whole segment, begins a message of the given side so
+// plainly that a parser that has lost its place may take it up there: a whole
+// start line with no leniency, and a whole valid field line or the end of the
+// head within b. An HTTP/1.1 request without any field breaks RFC 9112, section
+// 3.2 ("A client MUST send a Host header field in all HTTP/1.1 request
+// messages"): it is only believed when proven says that something else speaks
+// for it, or when the segment ends with it. A request may also end its segment
+// right after its start line: then the next line must prove it (see readHead).
 func headAt(b []byte, from capture.Side, proven bool) bool {
 	i := bytes.IndexByte(b, '\n')
 	if i < 2 || b[i-1] != '\r' {
@@ -145,7 +147,10 @@ func headAt(b []byte, from capture.Side, proven bool) bool {
 		if why != capture.ReasonNone || !KnownMethod(r.method) || !plausibleTarget(r) || bytes.IndexByte(r.target, ' ') >= 0 {
 			return false
 		}
-		proven = proven || r.version == 10
+		if len(rest) == 0 {
+			return true
+		}
+		proven = proven || r.version == 10 || len(rest) == 2
 	}
 	j := bytes.IndexByte(rest, '\n')
 	if j < 1 || rest[j-1] != '\r' {
@@ -154,6 +159,11 @@ func headAt(b []byte, from capture.Side, proven bool) bool {
 	if j == 1 {
 		return proven || from == capture.Server
 	}
-	n := tokenLen(rest[:j-1])
-	return n > 0 && n < j-1 && rest[n] == ':'
+	return strictField(rest[:j-1])
+}
+
+// strictField reports whether line is a field line without any leniency.
+func strictField(line []byte) bool {
+	n := tokenLen(line)
+	return n > 0 && n < len(line) && line[n] == ':'
 }

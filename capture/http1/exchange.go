@@ -30,6 +30,9 @@ type exchange struct {
 
 	start uint64 // offset of the request's first byte in the client's stream
 	acked uint64 // how much of the server's stream the client had then acknowledged
+	// Of a held response, acked is its own offset and start what it acknowledges,
+	// and end is the offset behind it.
+	end uint64
 
 	requestStart, requestEnd, responseStart, responseEnd capture.Time
 	requestBody, responseBody                            int64
@@ -42,6 +45,7 @@ type exchange struct {
 
 	err, incomplete capture.Reason
 
+	held         bool // a response whose request may still come
 	counted      bool // the request's head was whole
 	hasRequest   bool // a request was seen; otherwise a response alone
 	head         bool // the method is HEAD

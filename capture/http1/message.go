@@ -1,6 +1,10 @@
 package http1
 
-import "github.com/wiretell/wiretell/capture"
+import (
+	"bytes"
+
+	"github.com/wiretell/wiretell/capture"
+)
 
 // message is one message in progress.
 type message struct {
@@ -9,6 +13,7 @@ type message struct {
 	head      head
 	x         *exchange // nil when it is no longer kept
 	line      []byte    // of a line that began in an earlier segment
+	bodyAt    uint64    // offset of the body
 	remain    int64     // body or chunk bytes to come; the chunk-size while it is read
 	body      int64     // bytes so far, without framing; -1: cannot be told
 	wire      int64     // bytes so far, all in all
@@ -16,6 +21,7 @@ type message struct {
 	digits    uint8     // where in a chunk-size, a line end or a trailer line
 	extension bool      // in a chunk-ext
 	probe     bool      // a health check
+	tentative bool      // it is only believed with its first field line
 	settled   bool      // the response was accounted for when its exchange was evicted
 }
 
@@ -33,8 +39,11 @@ func (p *Parser) finish(s *stream, from capture.Side, at capture.Mark, offset ui
 			p.doubt(s, gate)
 		}
 	} else {
-		if m.x != nil && m.x.hasRequest {
-			p.answered = offset
+		if m.x != nil {
+			m.x.end = offset
+			if m.x.hasRequest {
+				p.answered = offset
+			}
 		}
 		p.responseOver(m, capture.ReasonNone)
 		if s.soft {
@@ -103,6 +112,7 @@ func (p *Parser) Gap(at capture.Mark, from capture.Side, n int, why capture.Reas
 	s.next, s.heard = at.Offset+uint64(n), true
 	switch s.state {
 	case stateDesync, stateUpgraded, stateSwitched:
+		p.afterClient(s, from)
 		return
 	case stateLength, stateChunkData, stateClose:
 		// The length covers what is missing, or a part of it.
@@ -116,6 +126,7 @@ func (p *Parser) Gap(at capture.Mark, from capture.Side, n int, why capture.Reas
 		inside := s.state == stateChunkData
 		p.passBody(s, from, at, at.Offset+uint64(covered), covered)
 		if covered == n {
+			p.afterClient(s, from)
 			return
 		}
 		at.Offset += uint64(covered)
@@ -130,6 +141,14 @@ func (p *Parser) Gap(at capture.Mark, from capture.Side, n int, why capture.Reas
 	}
 	if s.state != stateDesync { // a doubtful message may have ended above
 		p.lose(s, from, why, at, n)
+	}
+	p.afterClient(s, from)
+}
+
+// afterClient looks at held responses when more of the client's stream is known.
+func (p *Parser) afterClient(s *stream, from capture.Side) {
+	if from == capture.Client && p.held != nil {
+		p.giveUpTo(s.next)
 	}
 }
 
@@ -200,6 +219,7 @@ func (p *Parser) loseNext(at capture.Mark, n int, why capture.Reason) {
 func (p *Parser) resync(s *stream, g *segment) {
 	if g.i == 0 && p.findable(s, g) {
 		s.state = stateStart
+		s.tentative = g.from == capture.Client && bytes.IndexByte(g.b, '\n') == len(g.b)-1
 		s.joining, s.soft = false, false
 		return
 	}
@@ -239,6 +259,9 @@ func (p *Parser) findable(s *stream, g *segment) bool {
 
 // endClient ends the requests.
 func (p *Parser) endClient(s *stream, at capture.Mark, why capture.Reason) {
+	for p.held != nil {
+		p.giveUp(p.held)
+	}
 	m := s.msg
 	if m == nil {
 		return

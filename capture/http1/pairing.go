@@ -63,6 +63,22 @@ import (
 // seen to pipeline is not taken up again at all: it may have several requests in
 // the hole and one behind it, and nothing on the wire tells how many.
 //
+// # Late requests
+//
+// The two sides' bytes do not come in the order in which they were sent: a
+// request behind a hole is held back until the hole is given up, and a capture
+// may see a response before its request. So a response that acknowledges more
+// of the client's stream than has been handed over (A > what came) and finds no
+// request is held. A request that comes later takes the first held response
+// that the two facts allow: its K excludes the responses to lost requests before
+// it. When the client's bytes up to A have come, or at the bound, a held response
+// is an orphan after all; a request that comes later still and might have been
+// its request is dropped.
+//
+// A response that belongs to no known request is framed as if it did not answer
+// HEAD. When a request comes that acknowledges a place inside its body, that was
+// wrong, and its message ends there.
+//
 // # Bounds
 //
 // Requests that are forgotten at a bound still have responses to come. Those
@@ -77,7 +93,14 @@ type pairing struct {
 	pipelined   bool // the client was seen to send a request before the response to the one before
 	vague       int
 	answered    uint64 // offset behind the last response that was paired
+
+	held          *exchange // responses whose request may still come, the first sent first
+	passed, reach uint64    // offset and acknowledgement of the last response that was held in vain
+	holding       int
 }
+
+// maxHeld bounds the responses of one connection that wait for their request.
+const maxHeld = 16
 
 // never is a gate that nothing passes.
 const never = math.MaxUint64
@@ -96,6 +119,9 @@ func (p *Parser) push(x *exchange) {
 	x.counted = true
 	server := &p.sides[capture.Server]
 	p.watchPipelining(server, x)
+	if p.claim(server, x) {
+		return
+	}
 	switch {
 	case server.ended:
 		p.unanswered(x, p.endWord(server.why))
@@ -125,6 +151,10 @@ func (p *Parser) watchPipelining(server *stream, x *exchange) {
 	if x.acked < p.answered {
 		p.pipelined = true
 	}
+	if m := server.msg; m != nil && server.state == stateLength && !p.pipelined &&
+		(m.x == nil || !m.x.hasRequest && !m.x.held) && x.acked >= m.bodyAt && x.acked <= server.next {
+		p.bodiless(server, m, x.acked)
+	}
 	busy := server.msg != nil && server.msg.x != nil && server.msg.x.hasRequest
 	switch {
 	case p.first == nil && !busy:
@@ -135,6 +165,18 @@ func (p *Parser) watchPipelining(server *stream, x *exchange) {
 	case x.acked <= server.next:
 		p.pipelined = true
 	}
+}
+
+// bodiless ends an orphan response whose body was assumed in error: the client
+// has gone on at the given offset of the server's stream.
+func (p *Parser) bodiless(server *stream, m *message, offset uint64) {
+	if offset != server.next || m.body > 0 {
+		p.mistaken(server)
+		return
+	}
+	server.msg, server.state = nil, stateStart
+	p.responseOver(m, capture.ReasonNone)
+	p.pool.releaseMessage(m)
 }
 
 // unreadWord is why a request's response is not known when its side is unread.
@@ -179,7 +221,11 @@ func (p *Parser) match(at capture.Mark) *exchange {
 	n := p.candidates(at, p.vague+1)
 	switch {
 	case n == 0:
-		return p.orphan(p.orphanWord(client, at))
+		x := p.orphan(p.orphanWord(client, at))
+		if p.first == nil && at.Acked > client.next && !client.ended {
+			p.hold(x, at)
+		}
+		return x
 	case n == 1:
 		p.vague = 0
 		return p.pop()
@@ -223,6 +269,104 @@ func (p *Parser) orphan(why capture.Reason) *exchange {
 	return x
 }
 
+// hold lets a response wait for a request that is late.
+func (p *Parser) hold(x *exchange, at capture.Mark) {
+	if p.holding == maxHeld {
+		p.giveUp(p.held)
+	}
+	x.held, x.acked, x.start = true, at.Offset, at.Acked
+	last := &p.held
+	for *last != nil {
+		last = &(*last).next
+	}
+	*last = x
+	p.holding++
+}
+
+// unhold takes x from the held responses.
+func (p *Parser) unhold(x *exchange) {
+	link := &p.held
+	for *link != x {
+		link = &(*link).next
+	}
+	*link = x.next
+	x.next, x.held = nil, false
+	p.holding--
+}
+
+// giveUp makes a held response an orphan.
+func (p *Parser) giveUp(x *exchange) {
+	p.unhold(x)
+	p.passed, p.reach = max(p.passed, x.acked), max(p.reach, x.start)
+	if x.responseDone {
+		x.responseDone = false
+		p.answer(x)
+	}
+}
+
+// giveUpTo makes orphans of the held responses whose requests would have come
+// by now, as the client's bytes are known up to the given offset.
+func (p *Parser) giveUpTo(offset uint64) {
+	for p.held != nil && p.held.start <= offset {
+		p.giveUp(p.held)
+	}
+}
+
+// claim gives the late request x the held response that answers it, and
+// reports whether the request's wait is over before it began.
+func (p *Parser) claim(server *stream, x *exchange) bool {
+	if p.first == nil {
+		for r := p.held; r != nil; r = r.next {
+			if x.acked <= r.acked && x.start < r.start {
+				for p.held != r {
+					p.giveUp(p.held)
+				}
+				p.unhold(r)
+				p.join(server, x, r)
+				return true
+			}
+		}
+	}
+	if p.reach > 0 && x.acked <= p.passed && x.start < p.reach {
+		p.unanswered(x, capture.ReasonGap)
+		return true
+	}
+	return false
+}
+
+// join makes one exchange of a request and the response r that came before it.
+func (p *Parser) join(server *stream, x, r *exchange) {
+	x.status, x.interim = r.status, r.interim
+	x.responseStart, x.responseEnd = r.responseStart, r.responseEnd
+	x.responseBody, x.responseWire = r.responseBody, r.responseWire
+	x.lost += r.lost
+	if r.err != capture.ReasonNone && r.err != capture.ReasonUnsolicited {
+		x.fail(r.err)
+	}
+	for _, h := range r.headers {
+		x.headers = append(x.headers, headerSpan{h.name, x.keep(p.pool, r.bytes(h.value), maxHeaderValue)})
+	}
+	done := r.responseDone
+	if m := server.msg; m != nil && m.x == r {
+		m.x = x
+	}
+	end := r.end
+	bodied := r.responseBody > 0
+	p.pool.release(r)
+	if done {
+		p.answered = max(p.answered, end)
+		p.answer(x)
+	}
+	if x.head && (bodied || !done && server.msg != nil && server.msg.x == x && server.state != stateHead) {
+		p.mistaken(server)
+	}
+}
+
+// mistaken gives up the server's place, as a body was skipped that is none.
+func (p *Parser) mistaken(server *stream) {
+	p.lose(server, capture.Server, capture.ReasonGap, capture.Mark{Offset: server.next}, 1)
+}
+
 // unanswered ends the wait of a counted request.
 func (p *Parser) unanswered(x *exchange, why capture.Reason) {
 	l := &p.pool.book.Ledger
@@ -247,6 +391,10 @@ func (x *exchange) settle() {
 
 // answer accounts for a response whose head was whole, at its end.
 func (p *Parser) answer(x *exchange) {
+	if x.held { // not yet
+		x.responseDone = true
+		return
+	}
 	l := &p.pool.book.Ledger
 	l[capture.ResponsesLive]--
 	if x.hasRequest {
@@ -276,11 +424,16 @@ func (p *Parser) evict(x *exchange) {
 		x.requestBody, x.requestWire = m.body, m.wire
 	}
 	switch m := server.msg; {
+	case x.held && x.responseDone:
+		p.giveUp(x)
 	case x.responseDone:
 		x.settle()
 	case m != nil && m.x == x:
 		m.x = nil
 		x.fail(capture.ReasonEvicted)
+		if x.held {
+			p.giveUp(x)
+		}
 		switch {
 		case x.status != 0:
 			x.responseBody, x.responseWire = m.body, m.wire

@@ -37,17 +37,18 @@ const (
 
 // stream is one side's bytes.
 type stream struct {
-	state   state
-	why     capture.Reason // of stateDesync and stateSwitched; or why the side ended
-	soft    bool           // stateDesync follows the message at hand, as its framing is in doubt
-	joining bool           // no message was found since the connection was joined midway
-	any     bool           // a message was found
-	heard   bool           // Data was called
-	ended   bool
-	next    uint64 // offset behind the last byte handed over
-	acked   uint64 // Mark.Acked of the last segment
-	gate    uint64 // in stateDesync: see pairing
-	msg     *message
+	state     state
+	why       capture.Reason // of stateDesync and stateSwitched; or why the side ended
+	soft      bool           // stateDesync follows the message at hand, as its framing is in doubt
+	tentative bool           // the next message is only believed with its first field line
+	joining   bool           // no message was found since the connection was joined midway
+	any       bool           // a message was found
+	heard     bool           // Data was called
+	ended     bool
+	next      uint64 // offset behind the last byte handed over
+	acked     uint64 // Mark.Acked of the last segment
+	gate      uint64 // in stateDesync: see pairing
+	msg       *message
 }
 
 // segment is what one call of Data works on.
@@ -89,6 +90,7 @@ func (p *Parser) Data(at capture.Mark, from capture.Side, b []byte) {
 		}
 	}
 	s.next, s.acked, s.heard = at.Offset+uint64(len(b)), at.Acked, true
+	p.afterClient(s, from)
 	if g.unread > 0 {
 		packets := 1
 		if g.parsed {
@@ -131,6 +133,7 @@ func (p *Parser) start(s *stream, g *segment) {
 	}
 	m := p.pool.message()
 	m.at = capture.Mark{Time: g.at.Time, Offset: g.offset(), Acked: g.at.Acked}
+	m.tentative, s.tentative = s.tentative, false
 	s.msg, s.state = m, stateHead
 }
 
@@ -193,6 +196,9 @@ func (p *Parser) readHead(s *stream, g *segment) {
 		line = line[:n-1]
 	}
 	switch {
+	case m.tentative && m.head.started && !strictField(line):
+		p.refuseRead(s, g, n, capture.ReasonBadStartLine)
+		return
 	case !m.head.started:
 		if why := p.startLine(s, g, line); why != capture.ReasonNone {
 			p.refuseRead(s, g, n, why)
@@ -202,6 +208,7 @@ func (p *Parser) readHead(s *stream, g *segment) {
 		p.endHead(s, g)
 		return
 	default:
+		m.tentative = false
 		m.field(p.pool, line, g.from == capture.Client)
 	}
 	if m.line != nil {
