@@ -1,0 +1,218 @@
+package diagnosis
+
+import "github.com/wiretell/wiretell/capture"
+
+func directionLeaves() []Leaf {
+	return []Leaf{oneWayLeaf(), silentServerLeaf(), unreadableResponseLeaf(), lostResponseLeaf(), orphanLeaf(), cutMessageLeaf()}
+}
+
+func oneWayLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-01", Title: "Only one direction is visible", Class: Direction, Severity: Error, Confidence: Likely,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"In both directions?", "no"}},
+		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped",
+		Meaning:    "TCP always answers, if only with acknowledgements or resets. Where only one direction is seen the other is hidden: by the filter, by asymmetric routing, or by a bypass.",
+		Guard:      "Drops hide packets too: any drop keeps the leaf silent. Loopback is left out. A SYN flood that nothing answers looks alike.",
+		Thresholds: []Threshold{{"packets", "packets", 20, 20}},
+		Raise:      2, Clear: 1, Live: true,
+		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen"}, {Name: "way", Description: "the direction that is seen"}},
+		Body:     "Only {{way}} packets are visible on {{interface}} ({{seen}} TCP packets, none the other way).",
+		Remedy:   Remedy{Summary: "Look for src or dst in the filter, and for a path that packets take around this interface; else capture on the host.", Command: "ip route get PEER; wiretell run   # without --filter"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			if dropped, _ := v.drops(); dropped > 0 {
+				return
+			}
+			s := v.Snapshot
+			for i := range s.Interfaces {
+				if i >= len(s.Source.Interfaces) || s.Source.Interfaces[i].Loopback {
+					continue
+				}
+				var was capture.InterfaceTraffic
+				if i < len(v.base.Interfaces) {
+					was = v.base.Interfaces[i]
+				}
+				in, out := tcpPackets(&s.Interfaces[i], &was, capture.Receive), tcpPackets(&s.Interfaces[i], &was, capture.Transmit)
+				subject := Subject{Interface: s.Source.Interfaces[i].Name}
+				switch need := l.threshold(v, "packets"); {
+				case float64(in+out) < need:
+					emit(hit{subject: subject, quiet: true})
+				case out == 0:
+					emit(hit{subject: subject, evidence: []Evidence{number("seen", in), text("way", "received")}})
+				case in == 0:
+					emit(hit{subject: subject, evidence: []Evidence{number("seen", out), text("way", "transmitted")}})
+				}
+			}
+		},
+	}
+}
+
+func tcpPackets(now, was *capture.InterfaceTraffic, d capture.Direction) (n uint64) {
+	for i := range now[d][capture.TCP] {
+		n += less(now[d][capture.TCP][i].Packets, was[d][capture.TCP][i].Packets)
+	}
+	return n
+}
+
+// Why a request has no response, by whose doing.
+func silentReasons() []capture.Reason {
+	return []capture.Reason{capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN, capture.ReasonTimedOut, capture.ReasonReset}
+}
+
+func unreadableReasons() []capture.Reason {
+	return []capture.Reason{capture.ReasonUnknownProtocol, capture.ReasonHTTP2, capture.ReasonTLS, capture.ReasonDesync, capture.ReasonHeaderTooLarge,
+		capture.ReasonBadStartLine, capture.ReasonBadHeader, capture.ReasonBadChunk, capture.ReasonBadLength, capture.ReasonAmbiguousLength,
+		capture.ReasonBadTransferCoding, capture.ReasonUnsupportedVersion, capture.ReasonSwitchedProtocol, capture.ReasonInternal}
+}
+
+func lostReasons() []capture.Reason {
+	return []capture.Reason{capture.ReasonGap, capture.ReasonTruncated, capture.ReasonEvicted}
+}
+
+// unansweredCheck makes the check of a leaf about requests without response for
+// one of why.
+func unansweredCheck(why []capture.Reason, parts ...func(*portView) Evidence) func(*view, *Leaf, func(hit)) {
+	return func(v *view, l *Leaf, emit func(hit)) {
+		for i := range v.ports {
+			p := &v.ports[i]
+			n, ended := p.unanswered(why...), p.ended()
+			switch {
+			case ended == 0:
+				emit(hit{subject: p.subject(), quiet: true})
+				continue
+			case float64(n) < l.threshold(v, "requests") || 100*ratio(n, ended) < l.threshold(v, "share"):
+				continue
+			}
+			ev := []Evidence{number("unanswered", n), number("ended", ended), percent("share", n, ended)}
+			for _, part := range parts {
+				ev = append(ev, part(p))
+			}
+			emit(hit{subject: p.subject(), evidence: ev})
+		}
+	}
+}
+
+func unansweredKeys(more ...Key) []Key {
+	return append([]Key{{Name: "unanswered", Description: "requests that ended so"}, {Name: "ended", Description: "requests that ended at all"}, {Name: "share", Description: "percent of them"}}, more...)
+}
+
+func unansweredThresholds() []Threshold {
+	return []Threshold{{"requests", "requests", 3, 1}, {"share", "percent of the requests that ended", 1, 0}}
+}
+
+func countOf(key string, why ...capture.Reason) func(*portView) Evidence {
+	return func(p *portView) Evidence { return number(key, p.unanswered(why...)) }
+}
+
+func silentServerLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-02", Title: "Requests without responses: the server was silent", Class: Direction, Severity: Warning, Confidence: Likely,
+		Path:       []Step{{"Did requests arrive?", "yes"}, {"Did responses follow?", "no"}, {"Was anything of a response on the wire?", "no"}},
+		Condition:  "requests ended without a single byte of a response: the connection was closed or reset, or nothing came in time",
+		Meaning:    "The server took the requests and sent nothing: it hangs, died, or gave up.",
+		Guard:      "Long polling and server-sent events answer late, not never: only requests that have ended count. Responses that the capture lost are DIR-04.",
+		Thresholds: unansweredThresholds(),
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: unansweredKeys(Key{Name: "closed", Description: "of them, by a close"}, Key{Name: "reset", Description: "of them, by a reset"}, Key{Name: "timed_out", Description: "of them, by silence"}),
+		Body:     "The server on port {{port}}[[ ({{direction}})]] sent nothing in answer to {{unanswered}} of {{ended}} requests ({{closed}} closed, {{reset}} reset, {{timed_out}} timed out).",
+		Remedy:   Remedy{Summary: "Look at the application: its log, deadlocks, exhausted worker pools, crashes.", Command: "kubectl logs POD -c APP --since=10m; kubectl logs POD -c APP --previous; kubectl top pod POD --containers"},
+		check: unansweredCheck(silentReasons(), countOf("closed", capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN),
+			countOf("reset", capture.ReasonReset), countOf("timed_out", capture.ReasonTimedOut)),
+	}
+}
+
+func unreadableResponseLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-03", Title: "Requests without responses: what came back was not readable", Class: Direction, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Did requests arrive?", "yes"}, {"Did responses follow?", "no"}, {"Was anything of a response on the wire?", "yes, but not HTTP"}},
+		Condition:  "requests ended because the bytes that came back broke the protocol's rules",
+		Meaning:    "The server did answer, but not in a way that can be read as a response: another protocol, an upgrade that was not asked for, or a head that breaks the rules.",
+		Guard:      "Bytes lost by the capture are DIR-04, not this.",
+		Thresholds: unansweredThresholds(),
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: unansweredKeys(),
+		Body:     "{{unanswered}} of {{ended}} requests on port {{port}}[[ ({{direction}})]] were answered by bytes that are no HTTP response.",
+		Remedy:   Remedy{Summary: "See which rule the response breaks (HTTP-01 says the reason), and look at what the server sends.", Command: "wiretell explain HTTP-01; curl -sv --raw http://HOST:{{port}}/ -o /dev/null"},
+		check:    unansweredCheck(unreadableReasons()),
+	}
+}
+
+func lostResponseLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-04", Title: "Requests without responses: lost by the capture", Class: Direction, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Did requests arrive?", "yes"}, {"Did responses follow?", "no"}, {"Did we see every byte of the server?", "no"}},
+		Condition:  "requests ended without a response in whose place the capture has a gap, a cut frame, or had to give up for lack of room",
+		Meaning:    "The server answered; the response was lost on the way into wiretell. The server is not to blame.",
+		Guard:      "Counted only where the gap overlaps the response.",
+		Thresholds: unansweredThresholds(),
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: unansweredKeys(Key{Name: "gaps", Description: "gaps on the port"}, Key{Name: "gap_bytes", Description: "bytes in them"}),
+		Body:     "{{unanswered}} of {{ended}} responses on port {{port}}[[ ({{direction}})]] were lost by the capture, not by the server ({{gaps}} gaps).",
+		Remedy:   Remedy{Summary: "See the quality findings: where kernel drops are the cause, a larger ring or more CPU helps.", Command: "wiretell explain QUAL-01; wiretell explain QUAL-07"},
+		check: unansweredCheck(lostReasons(), func(p *portView) Evidence { return number("gaps", p.Gaps) },
+			func(p *portView) Evidence { return number("gap_bytes", p.GapBytes) }),
+	}
+}
+
+// joinSeconds is how long after the start responses without request are usual.
+const joinSeconds = 60
+
+func orphanLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-05", Title: "Responses without requests", Class: Direction, Severity: Info, Confidence: Likely,
+		Path:       []Step{{"Did responses arrive?", "yes"}, {"Had their requests been seen?", "no"}},
+		Condition:  "responses came whose request was not seen",
+		Meaning:    "wiretell joined the connection between request and response, or the requests were lost by the capture.",
+		Guard:      "Usual in the first minute after the start, in which the leaf is silent (at the end of a run it is not).",
+		Thresholds: []Threshold{{"responses", "responses", 3, 1}, {"share", "percent of the responses", 1, 0}},
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}},
+		Body:     "{{orphans}} of {{responses}} responses on port {{port}}[[ ({{direction}})]] have no request: joined mid-connection ({{midstream_connections}} connections were), or the requests were lost ({{gaps}} gaps).",
+		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			if v.Capture.Live && !v.final && v.running < joinSeconds {
+				return
+			}
+			for i := range v.ports {
+				p := &v.ports[i]
+				responses := p.responses()
+				switch {
+				case responses == 0:
+					emit(hit{subject: p.subject(), quiet: true})
+				case float64(p.Orphans) >= l.threshold(v, "responses") && 100*ratio(p.Orphans, responses) >= l.threshold(v, "share"):
+					emit(hit{subject: p.subject(), evidence: []Evidence{number("orphans", p.Orphans), number("responses", responses),
+						number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps)}})
+				}
+			}
+		},
+	}
+}
+
+func cutMessageLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-06", Title: "Messages cut before their end", Class: Direction, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Did responses arrive?", "yes"}, {"Whole?", "no, the connection ended first"}},
+		Condition:  "a connection ended before the Content-Length or the last chunk of a message",
+		Meaning:    "One side gave up in the middle of a message: a client that cancelled, a server that crashed, a proxy that ran out of patience.",
+		Guard:      "Responses without a body (HEAD, 204, 304) and bodies that end with the connection are not cut.",
+		Thresholds: []Threshold{{"messages", "messages", 3, 1}},
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}},
+		Body:     "{{responses}} responses and {{requests}} requests on port {{port}}[[ ({{direction}})]] were cut before their end.",
+		Remedy:   Remedy{Summary: "See who closed: look for cancelled clients, crashes of the server, and time-outs of a proxy between.", Command: "kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].lastState}'; kubectl logs POD -c APP --previous"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			for i := range v.ports {
+				p := &v.ports[i]
+				if p.seen == nil || p.Transport != capture.TCP {
+					continue
+				}
+				responses, requests := p.seen.cutResponses, p.seen.cutRequests
+				if !v.final {
+					responses, requests = responses-p.seen.cutBase, requests-p.seen.reqBase
+				}
+				if float64(responses+requests) >= l.threshold(v, "messages") {
+					emit(hit{subject: p.subject(), evidence: []Evidence{number("responses", responses), number("requests", requests)}})
+				}
+			}
+		},
+	}
+}

@@ -1,0 +1,352 @@
+package diagnosis
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+func exportLeaves() []Leaf {
+	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), ownTrafficLeaf(), clockStepLeaf(), overflowLeaf(), healthyLeaf()}
+}
+
+// trouble is why an exporter fails.
+type trouble uint8
+
+const (
+	noTrouble trouble = iota
+	cannotReach
+	wrongProtocol
+	refusedBySink
+	throttledBySink
+)
+
+// classify tells why e fails. A status means that somebody answered.
+func classify(e *ExportHealth) trouble {
+	if !e.Failing {
+		return noTrouble
+	}
+	if speaksOther(e) {
+		return wrongProtocol
+	}
+	switch strings.ToLower(e.LastStatus) {
+	case "401", "403", "404", "405", "400", "unimplemented", "unauthenticated", "permissiondenied", "permission_denied", "notfound", "not_found", "invalidargument", "invalid_argument", "3", "5", "7", "12", "16":
+		return refusedBySink
+	case "429", "503", "502", "504", "resourceexhausted", "resource_exhausted", "8":
+		return throttledBySink
+	}
+	return cannotReach
+}
+
+// speaksOther reports whether e's error is one that the other OTLP protocol's
+// answer brings about: gRPC to an HTTP port or the reverse.
+func speaksOther(e *ExportHealth) bool {
+	var signs []string
+	switch {
+	case strings.HasPrefix(e.Protocol, "http"):
+		// A gRPC server answers with HTTP/2 frames whatever it is sent.
+		signs = []string{"malformed http response", "malformed http status code", "http/1.x transport connection broken", "\\x00\\x00\\x06\\x04"}
+	case e.Protocol == "grpc":
+		// An HTTP/1 server answers the preface of HTTP/2 with text or a close.
+		signs = []string{"frame too large", "looked like an http/1.1 header", "error reading server preface", "http/1.1 400", "unexpected http status code", "unexpected content-type"}
+	}
+	message := strings.ToLower(e.LastError)
+	return slices.ContainsFunc(signs, func(s string) bool { return strings.Contains(message, s) })
+}
+
+// exportCheck makes the check for exporters in one kind of trouble for at least
+// as long as the leaf's threshold says. All of them are one finding.
+func exportCheck(kind trouble) func(*view, *Leaf, func(hit)) {
+	return func(v *view, l *Leaf, emit func(hit)) {
+		var in []*exportView
+		for i := range v.exports {
+			if e := &v.exports[i]; classify(&e.ExportHealth) == kind && e.failing >= l.threshold(v, "failing") {
+				in = append(in, e)
+			}
+		}
+		if len(in) > 0 {
+			emit(hit{evidence: exportEvidence(in)})
+		}
+	}
+}
+
+func exportEvidence(in []*exportView) []Evidence {
+	var signals, endpoints, protocols, statuses []string
+	var queued, dropped, rejected uint64
+	failing := 0.0
+	for _, e := range in {
+		signals = append(signals, e.Signal)
+		endpoints = append(endpoints, e.Endpoint)
+		protocols = append(protocols, e.Protocol)
+		statuses = append(statuses, e.LastStatus)
+		queued += e.Queued
+		dropped += e.dropped
+		rejected += e.rejected
+		failing = max(failing, e.failing)
+	}
+	return []Evidence{text("signals", distinct(signals)), text("endpoint", distinct(endpoints)), text("protocol", distinct(protocols)), text("status", distinct(statuses)),
+		text("error", clean160(in[0].LastError)), seconds("failing_seconds", failing), number("queued", queued), number("dropped", dropped), number("rejected", rejected)}
+}
+
+func distinct(words []string) string {
+	slices.Sort(words)
+	words = slices.DeleteFunc(slices.Compact(words), func(s string) bool { return s == "" })
+	return strings.Join(words, ", ")
+}
+
+// clean160 shortens an error for a sentence.
+func clean160(s string) string {
+	if len(s) > 160 {
+		s = strings.ToValidUTF8(s[:160], "") + "..."
+	}
+	return s
+}
+
+func exportKeys() []Key {
+	return []Key{{Name: "signals", Description: "signals that fail"}, {Name: "endpoint", Description: "where they go"}, {Name: "protocol", Description: "OTLP protocol in use"}, {Name: "status", Description: "status of the last failure"},
+		{Name: "error", Description: "the last error", Volatile: true}, {Name: "failing_seconds", Description: "for how long it has failed"}, {Name: "queued", Description: "records that wait"}, {Name: "dropped", Description: "records dropped in the window"}, {Name: "rejected", Description: "records that the receiver rejected in the window"}}
+}
+
+func failingThreshold(seconds float64) []Threshold {
+	return []Threshold{{"failing", "seconds", seconds, 0}}
+}
+
+func unreachableLeaf() Leaf {
+	return Leaf{
+		ID: "EXP-01", Title: "The collector cannot be reached", Class: Export, Severity: Error, Confidence: Certain,
+		Path:       []Step{{"Does it get out?", "no"}, {"Does the collector answer?", "no"}},
+		Condition:  "export fails without a status, or with one that none of the other leaves explains",
+		Meaning:    "Nothing is lost as long as the queue has room; what is dropped is counted.",
+		Guard:      "A collector that is rolled out is away for a moment: the leaf waits ten seconds.",
+		Thresholds: failingThreshold(10), Clear: 1, Live: true, File: true, Blind: true,
+		Evidence: exportKeys(),
+		Body:     "The collector at {{endpoint}} has not been reached for {{failing_seconds}} s ({{signals}}; {{queued}} records wait, {{dropped}} were dropped): {{error}}.",
+		Remedy: Remedy{Summary: "Check the endpoint, that the collector is up, and that no NetworkPolicy forbids egress.",
+			Command: "kubectl get service,pods -n observability; echo \"$OTEL_EXPORTER_OTLP_ENDPOINT\"", Manifest: "env:\n- name: OTEL_EXPORTER_OTLP_ENDPOINT\n  value: http://collector.observability:4317\n", URL: "https://opentelemetry.io/docs/specs/otel/protocol/exporter/"},
+		check: exportCheck(cannotReach),
+	}
+}
+
+func wrongProtocolLeaf() Leaf {
+	return Leaf{
+		ID: "EXP-02", Title: "The endpoint speaks the other OTLP protocol", Class: Export, Severity: Error, Confidence: Likely,
+		Path:       []Step{{"Does it get out?", "no"}, {"Does the collector answer?", "yes, in another protocol"}},
+		Condition:  "export fails with an error that gRPC to an HTTP port, or HTTP to a gRPC port, brings about",
+		Meaning:    "OTLP over gRPC usually is on port 4317 and over HTTP on 4318. The protocol and the port do not fit.",
+		Guard:      "Told by the error alone, not by the port's number.",
+		Thresholds: failingThreshold(0), Clear: 1, Live: true, File: true, Blind: true,
+		Evidence: exportKeys(),
+		Body:     "The endpoint {{endpoint}} does not speak {{protocol}} ({{signals}}): {{error}}.",
+		Remedy: Remedy{Summary: "Use http/protobuf with port 4318, or grpc with port 4317.", Command: "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318 wiretell run",
+			Manifest: "env:\n- name: OTEL_EXPORTER_OTLP_PROTOCOL\n  value: grpc\n- name: OTEL_EXPORTER_OTLP_ENDPOINT\n  value: http://collector.observability:4317\n", URL: "https://opentelemetry.io/docs/specs/otel/protocol/exporter/"},
+		check: exportCheck(wrongProtocol),
+	}
+}
+
+func rejectedExportLeaf() Leaf {
+	return Leaf{
+		ID: "EXP-03", Title: "The collector rejects a signal", Class: Export, Severity: Error, Confidence: Certain,
+		Path:       []Step{{"Does it get out?", "no"}, {"Does the collector answer?", "yes, it refuses"}},
+		Condition:  "export fails with 400, 401, 403, 404, 405, Unimplemented, Unauthenticated, PermissionDenied, NotFound or InvalidArgument",
+		Meaning:    "The collector is there, and has no pipeline for the signal, or wants other credentials.",
+		Guard:      "None: it is the collector's own answer.",
+		Thresholds: failingThreshold(0), Clear: 1, Live: true, File: true, Blind: true,
+		Evidence: exportKeys(),
+		Body:     "The collector at {{endpoint}} rejects {{signals}} ({{status}}): {{error}}.",
+		Remedy: Remedy{Summary: "Give the collector a pipeline for the signal, or set the headers it wants.", Command: "OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer%20TOKEN' wiretell run",
+			Manifest: "service:\n  pipelines:\n    logs:\n      receivers: [otlp]\n      exporters: [debug]\n"},
+		check: exportCheck(refusedBySink),
+	}
+}
+
+func throttledExportLeaf() Leaf {
+	return Leaf{
+		ID: "EXP-04", Title: "The collector throttles, or takes only a part", Class: Export, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Does it get out?", "not all"}, {"Does the collector answer?", "yes, it cannot keep up"}},
+		Condition:  "export fails with 429, 502, 503, 504 or ResourceExhausted, or records were rejected by partial success",
+		Meaning:    "The collector is overloaded or a limit of its is reached.",
+		Guard:      "None: it is the collector's own answer.",
+		Thresholds: failingThreshold(10), Clear: 1, Live: true, File: true, Blind: true,
+		Evidence: exportKeys(),
+		Body:     "The collector at {{endpoint}} throttles or takes only a part of {{signals}} ({{rejected}} rejected, {{dropped}} dropped)[[: {{error}}]].",
+		Remedy:   Remedy{Summary: "See the collector's memory_limiter and its own exporters; give it more replicas.", Command: "kubectl logs -n observability deploy/collector --since=10m | grep -i -e refus -e limit"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			var in []*exportView
+			for i := range v.exports {
+				e := &v.exports[i]
+				kind := classify(&e.ExportHealth)
+				if kind == throttledBySink && e.failing >= l.threshold(v, "failing") || kind == noTrouble && e.rejected > 0 {
+					in = append(in, e)
+				}
+			}
+			if len(in) > 0 {
+				emit(hit{evidence: exportEvidence(in)})
+			}
+		},
+	}
+}
+
+func droppedExportLeaf() Leaf {
+	return Leaf{
+		ID: "EXP-05", Title: "Records were dropped at export", Class: Export, Severity: Warning, Confidence: Certain,
+		Path:      []Step{{"Does it get out?", "not all"}, {"Where was it lost?", "in the export queue"}},
+		Condition: "an exporter dropped records in the window",
+		Meaning:   "The capture is whole; records were lost on the way out, as the queue was full or records too old.",
+		Guard:     "None: wiretell's own count.",
+		Raise:     1, Clear: 2, Live: true, File: true, Blind: true,
+		Evidence: []Key{{Name: "dropped", Description: "records dropped in the window"}, {Name: "exported", Description: "records exported in the window"}, {Name: "reasons", Description: "why, with how many since the start", Volatile: true}, {Name: "signals", Description: "which signals"}},
+		Body:     "{{dropped}} records ({{signals}}) were lost at export, not at capture ({{reasons}}; {{exported}} were exported).",
+		Remedy:   Remedy{Summary: "Mend the export first if it fails (EXP-01 to EXP-04); else enlarge the queue or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 wiretell run"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			var dropped, exported uint64
+			var signals []string
+			reasons := map[string]uint64{}
+			for i := range v.exports {
+				e := &v.exports[i]
+				exported += e.exported
+				if e.dropped == 0 {
+					continue
+				}
+				dropped += e.dropped
+				signals = append(signals, e.Signal)
+				for why, n := range e.Dropped {
+					reasons[why] += n
+				}
+			}
+			if dropped > 0 {
+				emit(hit{evidence: []Evidence{number("dropped", dropped), number("exported", exported), text("reasons", counted(reasons)), text("signals", distinct(signals))}})
+			}
+		},
+	}
+}
+
+// counted lists words with their counts, the greatest first.
+func counted(m map[string]uint64) string {
+	keys := make([]string, 0, len(m))
+	for k, n := range m {
+		if n > 0 {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), strings.Compare(a, b)) })
+	var b strings.Builder
+	for i, k := range keys[:min(len(keys), maxListed)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(k + " " + word(number("", m[k]).Value))
+	}
+	return b.String()
+}
+
+func ownTrafficLeaf() Leaf {
+	return Leaf{
+		ID: "SELF-01", Title: "wiretell's own export is left out", Class: Export, Severity: Info, Confidence: Certain,
+		Path:      []Step{{"Is any of it our own?", "yes, and left out"}},
+		Condition: "packets of wiretell's own export sockets were seen beside other traffic",
+		Meaning:   "Own export is told by socket and left out, so that wiretell does not observe itself. It is counted.",
+		Guard:     "Told by socket: an application that uses the same collector is still observed. Where nothing else is seen NONE-05 says so.",
+		Raise:     1, Clear: 20, Live: true,
+		Evidence: []Key{{Name: "own_packets", Description: "packets left out"}, {Name: "packets", Description: "other packets"}},
+		Body:     "wiretell's own export was left out ({{own_packets}} packets beside {{packets}} others).",
+		Remedy:   Remedy{Summary: "Nothing to mend."},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			if own, others := v.ledger[capture.FrameOwnExport], v.transportFrames(); own > 0 && others > 0 {
+				emit(hit{evidence: []Evidence{number("own_packets", own), number("packets", others)}})
+			}
+		},
+	}
+}
+
+func clockStepLeaf() Leaf {
+	return Leaf{
+		ID: "CLK-01", Title: "The clock stepped back", Class: Export, Severity: Warning, Confidence: Likely,
+		Path:      []Step{{"Do the times fit?", "no"}},
+		Condition: "packets were stamped more than a second before the packet before them",
+		Meaning:   "The clock was set back, or a file holds packets out of order. Durations across the step are wrong.",
+		Guard:     "Small disorder between interfaces is below a second and is not counted.",
+		Raise:     1, Clear: 3, Live: true, File: true,
+		Evidence: []Key{{Name: "steps", Description: "packets stamped before the one before them"}},
+		Body:     "The capture's clock stepped back {{steps}} times; durations across a step are wrong.",
+		Remedy:   Remedy{Summary: "Check time synchronisation of the node; put the packets of a file in order.", Command: "chronyc tracking; reordercap FILE ORDERED.pcap"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			if n := less(v.Snapshot.ClockSteps, v.base.ClockSteps); n > 0 {
+				emit(hit{evidence: []Evidence{number("steps", n)}})
+			}
+		},
+	}
+}
+
+func overflowLeaf() Leaf {
+	return Leaf{
+		ID: "CARD-01", Title: "Too many ports to tell apart", Class: Export, Severity: Info, Confidence: Certain,
+		Path:      []Step{{"Is everything told apart?", "no, beyond a bound"}},
+		Condition: "the table of ports, or a bound of the diagnosis, is full",
+		Meaning:   "What is beyond the bound is counted together, as overflow, and not told apart by port or peer.",
+		Guard:     "Scanners touch every port.",
+		Raise:     1, Clear: 3, Live: true, File: true,
+		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"}},
+		Body:     "There are too many ports or peers to tell apart: {{ports}} ports are, {{overflow_packets}} packets are counted together, {{beyond}} observations found no room.",
+		Remedy:   Remedy{Summary: "Narrow the capture to the ports that matter.", Command: "wiretell run --port 8080"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			over, packets := false, uint64(0)
+			for i := range v.ports {
+				if p := &v.ports[i]; p.Overflow {
+					over = true
+					packets += p.total.FromClient.Packets + p.total.FromServer.Packets
+				}
+			}
+			if over || v.seen.beyond > 0 {
+				emit(hit{evidence: []Evidence{number("ports", uint64(len(v.ports))), number("overflow_packets", packets), number("beyond", v.seen.beyond)}})
+			}
+		},
+	}
+}
+
+const healthyID = "OK-00"
+
+func healthyLeaf() Leaf {
+	return Leaf{
+		ID: healthyID, Title: "Healthy", Class: Export, Severity: Info, Confidence: Certain,
+		Path:       []Step{{"Can we capture?", "yes"}, {"Do requests and responses arrive?", "yes"}, {"Does anything else hold?", "nothing worse than information"}},
+		Condition:  "requests were seen, at least 99 % of those that ended were answered, and no leaf of severity warning or error holds or is about to",
+		Meaning:    "wiretell sees what there is to see, and it gets out.",
+		Guard:      "Said only when nothing worse than information holds; a window without requests changes nothing.",
+		Thresholds: []Threshold{{"answered", "percent of the requests that ended", 99, 99}},
+		Raise:      1, Clear: 1, Live: true, File: true,
+		Evidence: []Key{{Name: "requests", Description: "requests"}, {Name: "responses", Description: "responses"}, {Name: "ports", Description: "server ports with requests"}, {Name: "drops", Description: "packets that the kernel dropped"}, {Name: "coverage", Description: "percent of the inbound TCP packets that were captured"}},
+		Body:     "Healthy: {{requests}} requests and {{responses}} responses on port {{ports}}, {{drops}} drops[[, coverage {{coverage}} %]].",
+		Remedy:   Remedy{Summary: "Nothing to mend."},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			if v.worst > Info {
+				return
+			}
+			var requests, responses, answered, ended uint64
+			var ports []uint16
+			for i := range v.ports {
+				p := &v.ports[i]
+				requests, responses = requests+p.requests(), responses+p.responses()
+				answered, ended = answered+p.Answered, ended+p.ended()
+				if p.requests() > 0 {
+					ports = append(ports, p.Port)
+				}
+			}
+			if requests == 0 || ended == 0 {
+				emit(hit{quiet: true})
+				return
+			}
+			if 100*ratio(answered, ended) < l.threshold(v, "answered") {
+				return
+			}
+			slices.Sort(ports)
+			drops, _ := v.drops()
+			ev := []Evidence{number("requests", requests), number("responses", responses), text("ports", joinPorts(slices.Compact(ports))), number("drops", drops)}
+			if v.cover.known && v.cover.arrived > 0 {
+				ev = append(ev, seconds("coverage", 100*v.cover.share()))
+			}
+			emit(hit{evidence: ev})
+		},
+	}
+}

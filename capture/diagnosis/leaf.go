@@ -1,0 +1,121 @@
+package diagnosis
+
+import "strings"
+
+// Class groups leaves by the kind of question; the order is the order of
+// evaluation.
+type Class uint8
+
+const (
+	Permission Class = iota // can we capture at all?
+	Nothing                 // is there anything, or are we blind?
+	Filter                  // did the user's filter leave it out?
+	Direction               // are both halves there?
+	Unparsed                // seen, but not parsed: why?
+	Quality                 // how good is the capture?
+	Network                 // what do packets and kernel prove of the network?
+	Export                  // does it get out, and what of wiretell itself?
+	NumClasses
+)
+
+// String returns the class's heading.
+func (c Class) String() string {
+	return [...]string{"Permission and environment", "Nothing seen", "Filter and port", "Direction and halves",
+		"Seen but not parsed", "Quality of the capture", "Network errors", "Export, clock, self"}[c]
+}
+
+// Step is one question of the tree and the answer that leads on to a leaf.
+type Step struct{ Question, Answer string }
+
+// Threshold is a number that a leaf compares with: Value over one window, AtEnd
+// over a whole run (a capture file may last a tenth of a second).
+type Threshold struct {
+	Name         string
+	Unit         string
+	Value, AtEnd float64
+}
+
+// Key describes one piece of evidence.
+type Key struct {
+	Name        string
+	Description string
+	// Volatile says that another value alone is no news: numbers are always
+	// volatile, words only when this is set.
+	Volatile bool
+}
+
+// Leaf is one conclusion of the tree, with all that is to be said about it.
+// Texts are templates: {{name}} stands for evidence or a part of the subject
+// (port, direction, interface, peer), and what is between [[ and ]] is left out
+// when a name in it has no value.
+type Leaf struct {
+	ID, Title  string
+	Class      Class
+	Severity   Severity
+	Confidence Confidence
+	Path       []Step
+	Condition  string // what must hold, in words
+	Meaning    string
+	Guard      string // what it must not be mistaken for, and how that is avoided
+	Thresholds []Threshold
+	// Raise and Clear count windows. Raise 0 is for facts that are true at once:
+	// they are evaluated at every tick, not only when a window ends.
+	Raise, Clear int
+	Live, File   bool // which kinds of run it applies to
+	// Blind says that the leaf needs no captured packet, so that it is evaluated
+	// even where wiretell may not capture.
+	Blind    bool
+	Evidence []Key
+	Body     string
+	Remedy   Remedy
+
+	check func(v *view, l *Leaf, emit func(hit))
+}
+
+// hit is what a leaf's check says of one subject: that the leaf holds, or, with
+// quiet set, that nothing was there to judge by. A subject that is not emitted
+// does not hold.
+type hit struct {
+	subject  Subject
+	quiet    bool
+	evidence []Evidence
+	// What differs from the leaf, when sharper is set.
+	sharper    bool
+	severity   Severity
+	confidence Confidence
+}
+
+// threshold returns the number of that name for this view. A name that the leaf
+// does not have is a mistake in the table, which a test finds.
+func (l *Leaf) threshold(v *view, name string) float64 {
+	for _, t := range l.Thresholds {
+		if t.Name == name {
+			if v.final {
+				return t.AtEnd
+			}
+			return t.Value
+		}
+	}
+	panic("diagnosis: leaf " + l.ID + " has no threshold " + name)
+}
+
+// Leaves returns the whole tree's leaves in order of evaluation.
+func Leaves() []Leaf {
+	var all []Leaf
+	for _, group := range [...]func() []Leaf{
+		permissionLeaves, nothingLeaves, filterLeaves, directionLeaves, unparsedLeaves, qualityLeaves, networkLeaves, exportLeaves,
+	} {
+		all = append(all, group()...)
+	}
+	return all
+}
+
+// LeafByID returns the leaf of that id, in any case of letters.
+func LeafByID(id string) (Leaf, bool) {
+	for _, l := range Leaves() {
+		if strings.EqualFold(l.ID, id) {
+			return l, true
+		}
+	}
+	return Leaf{}, false
+}

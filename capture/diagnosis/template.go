@@ -1,0 +1,85 @@
+package diagnosis
+
+import (
+	"strconv"
+	"strings"
+)
+
+// expand fills a leaf's template with the words that lookup knows.
+func expand(text string, lookup func(string) (string, bool)) string {
+	if !strings.Contains(text, "{{") {
+		return text
+	}
+	var out strings.Builder
+	for text != "" {
+		before, optional, found := strings.Cut(text, "[[")
+		s, _ := fill(before, lookup)
+		out.WriteString(s)
+		if !found {
+			break
+		}
+		optional, text, _ = strings.Cut(optional, "]]")
+		if s, whole := fill(optional, lookup); whole {
+			out.WriteString(s)
+		}
+	}
+	return out.String()
+}
+
+// fill replaces every {{name}}; whole is false when one had no value, for which
+// "(not known)" stands in.
+func fill(text string, lookup func(string) (string, bool)) (_ string, whole bool) {
+	var out strings.Builder
+	whole = true
+	for {
+		before, rest, found := strings.Cut(text, "{{")
+		out.WriteString(before)
+		if !found {
+			return out.String(), whole
+		}
+		var name string
+		name, text, _ = strings.Cut(rest, "}}")
+		s, ok := lookup(name)
+		if !ok || s == "" {
+			s, whole = "(not known)", false
+		}
+		out.WriteString(s)
+	}
+}
+
+// word formats an evidence value for a sentence.
+func word(v any) string {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return v
+	}
+	return ""
+}
+
+// words returns the lookup for a hit.
+func words(h *hit) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for i := range h.evidence {
+			if h.evidence[i].Key == name {
+				return word(h.evidence[i].Value), true
+			}
+		}
+		switch s := h.subject; name {
+		case "port":
+			return strconv.Itoa(int(s.Port)), s.Port != 0
+		case "direction":
+			return s.way(), s.way() != ""
+		case "interface":
+			return s.Interface, s.Interface != ""
+		case "peer":
+			return s.Peer.String(), s.Peer.IsValid()
+		}
+		return "", false
+	}
+}
