@@ -114,6 +114,8 @@ const (
 	MethodOther = "_OTHER"
 	// SpanNameHTTP stands for the method in a span's name when it is not known.
 	SpanNameHTTP = "HTTP"
+	// ComponentTypeBatching is otel.component.type of wiretell's queues.
+	ComponentTypeBatching = "wiretell_batching_queue"
 	// StateEstablished is network.connection.state of an open connection.
 	StateEstablished = "established"
 )

@@ -1,0 +1,168 @@
+package otel
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/semconv"
+)
+
+// seriesKey is what one series of a histogram is told by.
+type seriesKey struct {
+	kind      uint8 // of instrument: HTTP or connection
+	role      capture.Role
+	method    string
+	errorType string
+	host      string
+	status    int
+	version   uint8
+	port      uint16
+	route     *route
+}
+
+const (
+	seriesHTTP uint8 = iota
+	seriesConn
+)
+
+// optionCache holds the options of each series, so that recording builds
+// nothing. Beyond its bound one series stands for the rest.
+type optionCache struct {
+	limit    int
+	options  map[seriesKey][]metric.RecordOption
+	overflow []metric.RecordOption
+}
+
+func newOptionCache(limit int) optionCache {
+	return optionCache{
+		limit: limit, options: make(map[seriesKey][]metric.RecordOption),
+		overflow: recordOptions(attribute.Bool(semconv.OTelMetricOverflow, true)),
+	}
+}
+
+func recordOptions(kvs ...attribute.KeyValue) []metric.RecordOption {
+	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(kvs...))}
+}
+
+func (c *optionCache) get(k seriesKey, make func(seriesKey) []attribute.KeyValue) []metric.RecordOption {
+	if o, ok := c.options[k]; ok {
+		return o
+	}
+	// The SDK keeps one series of its limit for the overflow.
+	if len(c.options) >= c.limit-1 {
+		return c.overflow
+	}
+	o := recordOptions(make(k)...)
+	c.options[k] = o
+	return o
+}
+
+// exchange records the duration and the body sizes of f. Metrics count all
+// exchanges, whatever the sampler says.
+func (m *meters) exchange(f *facts) {
+	m.mu.Lock()
+	m.see(f.start)
+	m.see(f.end)
+	m.mu.Unlock()
+	// A response without its request tells neither method nor duration.
+	if !f.HasRequest || !m.recording {
+		return
+	}
+	k := seriesKey{
+		kind: seriesHTTP, role: f.Conn.Role, method: f.method, errorType: f.errorType,
+		status: f.Status, version: f.Version, port: f.Conn.Server.Port, route: f.route,
+	}
+	side := 0
+	if f.client {
+		side = 1
+		k.host, k.port = f.server, uint16(f.serverPort)
+	} else {
+		k.role = capture.RoleServer
+	}
+	opts := m.options.get(k, httpAttributes)
+	ctx := context.Background()
+	m.durations[side].Record(ctx, f.end.Sub(f.start).Seconds(), opts...)
+	if f.RequestBody >= 0 {
+		m.requests[side].Record(ctx, f.RequestBody, opts...)
+	}
+	if f.ResponseBody >= 0 && f.Status != 0 {
+		m.responses[side].Record(ctx, f.ResponseBody, opts...)
+	}
+}
+
+func httpAttributes(k seriesKey) []attribute.KeyValue {
+	kvs := []attribute.KeyValue{
+		attribute.String(semconv.HTTPRequestMethod, k.method),
+		attribute.String(semconv.URLScheme, "http"),
+		attribute.Int(semconv.ServerPort, int(k.port)),
+	}
+	add := func(name, value string) {
+		if value != "" {
+			kvs = append(kvs, attribute.String(name, value))
+		}
+	}
+	add(semconv.ErrorType, k.errorType)
+	add(semconv.NetworkProtocolVersion, httpVersion(k.version))
+	add(semconv.ServerAddress, k.host)
+	if k.route != nil {
+		add(semconv.HTTPRoute, k.route.pattern)
+	}
+	if k.status != 0 {
+		kvs = append(kvs, attribute.Int(semconv.HTTPResponseStatusCode, k.status))
+	}
+	return kvs
+}
+
+func connAttributes(k seriesKey) []attribute.KeyValue {
+	kvs := []attribute.KeyValue{
+		attribute.String(semconv.ConnectionRole, k.role.String()),
+		attribute.Int(semconv.ServerPort, int(k.port)),
+	}
+	if k.errorType != "" {
+		kvs = append(kvs, attribute.String(semconv.ErrorType, k.errorType))
+	}
+	return kvs
+}
+
+func connKey(c *capture.Conn) seriesKey {
+	return seriesKey{kind: seriesConn, role: c.Role, port: c.Server.Port}
+}
+
+// opened records how long a handshake took.
+func (m *meters) opened(o *capture.ConnOpened) {
+	m.at(o.At)
+	if o.Handshake > 0 && m.recording {
+		m.handshake.Record(context.Background(), o.Handshake.Seconds(), m.options.get(connKey(&o.Conn), connAttributes)...)
+	}
+}
+
+// connClosed records how long a connection lasted, and its round-trip time.
+func (m *meters) connClosed(o *capture.ConnClosed) {
+	m.at(o.At)
+	if !o.Established || !m.recording {
+		return
+	}
+	ctx := context.Background()
+	k := connKey(&o.Conn)
+	if o.RTTMean > 0 {
+		m.rtt.Record(ctx, o.RTTMean.Seconds(), m.options.get(k, connAttributes)...)
+	}
+	// How long a connection lasted that was there before is not known, nor of
+	// one that wiretell stopped following.
+	if o.Conn.Midstream || o.Why == capture.ReasonEvicted || o.Why == capture.ReasonShutdown {
+		return
+	}
+	if isWireError(o.Why) {
+		k.errorType = o.Why.String()
+	}
+	m.connection.Record(ctx, max(o.At.Sub(o.Conn.Start), 0).Seconds(), m.options.get(k, connAttributes)...)
+}
+
+func (m *meters) at(t capture.Time) {
+	m.mu.Lock()
+	m.see(t)
+	m.mu.Unlock()
+}

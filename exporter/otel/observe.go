@@ -1,0 +1,311 @@
+package otel
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/semconv"
+)
+
+// observation states values of observable instruments by name.
+type observation struct {
+	metric.Observer
+	m *meters
+}
+
+func (o observation) count(name string, v uint64, kvs ...attribute.KeyValue) {
+	o.ObserveInt64(o.m.ints[name], int64(v), metric.WithAttributes(kvs...))
+}
+
+// some states v unless it is 0: for tables of which most is empty.
+func (o observation) some(name string, v uint64, kvs ...attribute.KeyValue) {
+	if v != 0 {
+		o.count(name, v, kvs...)
+	}
+}
+
+// words returns the attributes whose value is not empty, from pairs of name and
+// value.
+func words(pairs ...string) []attribute.KeyValue {
+	kvs := make([]attribute.KeyValue, 0, len(pairs)/2+2)
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			kvs = append(kvs, attribute.String(pairs[i], pairs[i+1]))
+		}
+	}
+	return kvs
+}
+
+// observeTraffic states what the spine counted of the observed traffic.
+func (m *meters) observeTraffic(_ context.Context, to metric.Observer) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.have {
+		return nil
+	}
+	o := observation{to, m}
+	m.observeInterfaces(o)
+	for i := range m.snap.Ports {
+		observePort(o, &m.snap.Ports[i])
+	}
+	m.observeTCP(o)
+	for _, c := range m.snap.ICMP {
+		kvs := words(semconv.NetworkType, c.Network.String(), semconv.NetworkIODirection, direction(c.Direction), semconv.ICMPQuotedTransport, c.Quoted.String())
+		o.count(semconv.MetricICMPMessages, c.Count, append(kvs, attribute.Int(semconv.ICMPType, int(c.Type)), attribute.Int(semconv.ICMPCode, int(c.Code)))...)
+	}
+	return nil
+}
+
+func (m *meters) interfaceName(i int) string {
+	if i < len(m.snap.Source.Interfaces) {
+		return m.snap.Source.Interfaces[i].Name
+	}
+	return ""
+}
+
+func (m *meters) observeInterfaces(o observation) {
+	for i := range m.snap.Interfaces {
+		name := m.interfaceName(i)
+		for d := range capture.NumDirections {
+			for t := range capture.NumTransports {
+				for n := range capture.NumNetworks {
+					tally := m.snap.Interfaces[i][d][t][n]
+					if tally.Packets == 0 {
+						continue
+					}
+					kvs := words(semconv.NetworkInterfaceName, name, semconv.NetworkIODirection, direction(d), semconv.NetworkTransport, t.String(), semconv.NetworkType, n.String())
+					o.count(semconv.MetricPackets, tally.Packets, kvs...)
+					o.count(semconv.MetricIO, tally.Bytes, kvs...)
+				}
+			}
+		}
+	}
+}
+
+// portAttributes are those that every series of a port has.
+func portAttributes(p *capture.PortStats, pairs ...string) []attribute.KeyValue {
+	kvs := words(append(pairs, semconv.ConnectionRole, p.Role.String())...)
+	if p.Overflow {
+		return append(kvs, attribute.Bool(semconv.OTelMetricOverflow, true))
+	}
+	return append(kvs, attribute.Int(semconv.ServerPort, int(p.Port)))
+}
+
+func observePort(o observation, p *capture.PortStats) {
+	requests, responses := messageDirections(p.Role)
+	for proto := range capture.NumProtocols {
+		pairs := []string{semconv.NetworkProtocolName, proto.String(), semconv.NetworkProtocolVersion, protocolMajor(proto)}
+		if n := p.Requests[proto]; n > 0 {
+			o.count(semconv.MetricRequests, n, portAttributes(p, append(pairs, semconv.NetworkIODirection, requests)...)...)
+		}
+		if n := p.Responses[proto]; n > 0 {
+			o.count(semconv.MetricResponses, n, portAttributes(p, append(pairs, semconv.NetworkIODirection, responses)...)...)
+		}
+	}
+	for r := range capture.NumReasons {
+		if t := p.Unparsed[r]; t.Packets > 0 {
+			kvs := portAttributes(p, semconv.Reason, r.String(), semconv.NetworkTransport, p.Transport.String(), semconv.NetworkProtocolName, protocolOf(r))
+			o.count(semconv.MetricUnparsed, t.Packets, kvs...)
+			o.count(semconv.MetricUnparsedIO, t.Bytes, kvs...)
+		}
+	}
+}
+
+// messageDirections tells the way of requests and of responses, where one can.
+func messageDirections(r capture.Role) (requests, responses string) {
+	switch r {
+	case capture.RoleServer:
+		return direction(capture.Receive), direction(capture.Transmit)
+	case capture.RoleClient:
+		return direction(capture.Transmit), direction(capture.Receive)
+	}
+	return "", ""
+}
+
+// protocolMajor tells HTTP/1 from HTTP/2, which have one name. The counters do
+// not know the minor version.
+func protocolMajor(p capture.Protocol) string {
+	switch p {
+	case capture.ProtocolHTTP1:
+		return "1"
+	case capture.ProtocolHTTP2:
+		return "2"
+	}
+	return ""
+}
+
+// protocolOf returns the protocol that bytes were recognised as though they
+// could not be read.
+func protocolOf(r capture.Reason) string {
+	switch r {
+	case capture.ReasonTLS, capture.ReasonBadHello:
+		return "tls"
+	case capture.ReasonHTTP2:
+		return "http"
+	case capture.ReasonQUIC:
+		return "quic"
+	case capture.ReasonDNS:
+		return "dns"
+	}
+	return ""
+}
+
+func (m *meters) observeTCP(o observation) {
+	t := &m.snap.TCP
+	for role := range capture.NumRoles {
+		for why := range capture.NumReasons {
+			o.some(semconv.MetricTCPConnections, t.Connections[role][why], words(semconv.ConnectionRole, role.String(), semconv.ErrorType, why.String())...)
+		}
+		if t.Open[role] > 0 || t.Connections[role][capture.ReasonNone] > 0 {
+			o.count(semconv.MetricTCPConnectionsOpen, t.Open[role], words(semconv.ConnectionRole, role.String(), semconv.NetworkConnectionState, semconv.StateEstablished)...)
+		}
+	}
+	for d := range capture.NumDirections {
+		way := direction(d)
+		for k := range capture.NumRetransmitKinds {
+			o.some(semconv.MetricTCPRetransmits, t.Retransmits[d][k], words(semconv.NetworkIODirection, way, semconv.TCPRetransmitKind, k.String())...)
+		}
+		for p := range capture.NumPhases {
+			o.some(semconv.MetricTCPResets, t.Resets[d][p], words(semconv.NetworkIODirection, way, semconv.TCPPhase, p.String())...)
+		}
+		kvs := words(semconv.NetworkIODirection, way)
+		o.some(semconv.MetricTCPOutOfOrder, t.OutOfOrder[d], kvs...)
+		o.some(semconv.MetricTCPDuplicateAcks, t.DuplicateAcks[d], kvs...)
+		o.some(semconv.MetricTCPFlowControl, t.ZeroWindow[d], words(semconv.NetworkIODirection, way, semconv.TCPFlowControl, "zero_window")...)
+	}
+}
+
+// observeSelf states what wiretell says about itself.
+func (m *meters) observeSelf(_ context.Context, to metric.Observer) error {
+	o := observation{to, m}
+	m.observeExport(o)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.observeFindings(o)
+	for _, collect := range m.cfg.Collectors {
+		collect(o.gauge)
+	}
+	if !m.have {
+		return nil
+	}
+	m.observeCapture(o)
+	observeLedger(o, &m.snap.Ledger)
+	return nil
+}
+
+// gauge states a value for a collector; names that the table does not hold are
+// left out.
+func (o observation) gauge(name string, v float64, attrs ...KeyValue) {
+	kvs := make([]attribute.KeyValue, len(attrs))
+	for i, a := range attrs {
+		kvs[i] = attribute.String(a.Key, a.Value)
+	}
+	if f, ok := o.m.floats[name]; ok {
+		o.ObserveFloat64(f, v, metric.WithAttributes(kvs...))
+	} else if i, ok := o.m.ints[name]; ok {
+		o.ObserveInt64(i, int64(v), metric.WithAttributes(kvs...))
+	}
+}
+
+func (m *meters) observeCapture(o observation) {
+	s := &m.snap
+	for _, r := range s.Source.Rings {
+		kvs := words(semconv.NetworkInterfaceName, r.Name)
+		o.count(semconv.MetricCapturePackets, r.Packets, kvs...)
+		o.count(semconv.MetricCaptureDrops, r.Drops, kvs...)
+		o.count(semconv.MetricCaptureQueueFreezes, r.Freezes, kvs...)
+	}
+	for i, n := range s.Truncated {
+		o.count(semconv.MetricCaptureTruncated, n, words(semconv.NetworkInterfaceName, m.interfaceName(i))...)
+	}
+	o.count(semconv.MetricCaptureGaps, s.Ledger[capture.Gaps])
+	o.count(semconv.MetricCaptureGapsIO, s.Ledger[capture.GapBytes])
+	o.count(semconv.MetricCaptureClockSteps, s.ClockSteps)
+	o.ObserveFloat64(m.floats[semconv.MetricCaptureLag], time.Duration(s.LagMax).Seconds())
+	for _, e := range []struct {
+		what    string
+		account capture.Entry
+	}{
+		{"connection", capture.ConnsEvicted},
+		{"fragment", capture.FragmentsEvicted},
+		{"segment", capture.SegmentRefused},
+	} {
+		o.count(semconv.MetricEvictions, s.Ledger[e.account], words(semconv.Reason, e.what)...)
+	}
+}
+
+// observeLedger states every line: its accounts, what they add up to, and by
+// how much that is wrong.
+func observeLedger(o observation, l *capture.Ledger) {
+	for _, line := range capture.Lines {
+		name := attribute.String(semconv.LedgerLine, line.Name)
+		for _, e := range line.Right {
+			account := semconv.MetricLedger
+			if isLive(e) {
+				account = semconv.MetricLedgerLive
+			}
+			o.count(account, l[e], name, attribute.String(semconv.Reason, e.String()))
+		}
+		left, right := l.Sum(line.Left), l.Sum(line.Right)
+		o.count(semconv.MetricLedgerTotal, left, name)
+		o.count(semconv.MetricLedgerImbalance, max(left, right)-min(left, right), name)
+	}
+}
+
+// isLive tells the accounts that also go down.
+func isLive(e capture.Entry) bool { return strings.HasSuffix(e.String(), "live") }
+
+func (m *meters) observeFindings(o observation) {
+	type key struct {
+		id       string
+		severity diagnosis.Severity
+	}
+	n := make(map[key]uint64)
+	for k, severity := range m.active {
+		n[key{k.id, severity}]++
+	}
+	for k, count := range n {
+		o.count(semconv.MetricDiagnosisActive, count, words(semconv.DiagnosisID, k.id, semconv.DiagnosisSeverity, k.severity.String())...)
+	}
+}
+
+// Outcomes of wiretell.export.records.
+const (
+	outcomeExported   = "exported"
+	outcomeSampledOut = "sampled_out"
+	outcomeDropped    = "dropped"
+)
+
+func (m *meters) observeExport(o observation) {
+	for _, h := range m.health(nil) {
+		records := func(outcome, why string, n uint64) {
+			o.count(semconv.MetricExportRecords, n, words(semconv.ExportSignal, h.Signal, semconv.ExportOutcome, outcome, semconv.Reason, why, semconv.OTelComponentName, h.Exporter)...)
+		}
+		records(outcomeExported, "", h.Exported)
+		if h.Signal == traces.String() {
+			records(outcomeSampledOut, "", h.SampledOut)
+		}
+		if h.Rejected > 0 {
+			records(outcomeDropped, dropRejected, h.Rejected)
+		}
+		for why, n := range h.Dropped {
+			records(outcomeDropped, why, n)
+		}
+		component := words(semconv.OTelComponentName, h.Exporter, semconv.OTelComponentType, semconv.ComponentTypeBatching)
+		switch h.Signal {
+		case traces.String():
+			o.count(semconv.MetricSDKSpanQueueSize, h.Queued, component...)
+		case logs.String():
+			o.count(semconv.MetricSDKLogQueueSize, h.Queued, component...)
+		}
+	}
+	for signal, bytes := range m.queued() {
+		o.count(semconv.MetricExportQueue, uint64(bytes), words(semconv.ExportSignal, signal, semconv.OTelComponentName, "otlp")...)
+	}
+}
