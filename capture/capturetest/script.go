@@ -24,6 +24,7 @@ import (
 // cut=N says that the capture kept only its first N bytes.
 type Script struct {
 	Name     string
+	Comment  string // its lines that begin with "#"
 	Segments []Segment
 	Want     string
 }
@@ -41,7 +42,11 @@ func ReadScript(path string) (*Script, error) {
 	s := &Script{Name: path, Want: want}
 	for i, line := range strings.Split(packets, "\n") {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+		if strings.HasPrefix(line, "#") {
+			s.Comment += line[1:] + "\n"
+			continue
+		}
+		if line == "" {
 			continue
 		}
 		seg, err := parseLine(line)

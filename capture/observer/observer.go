@@ -19,9 +19,9 @@ import (
 // Config says how to observe. The zero value is right for a capture file that
 // nobody listens to.
 type Config struct {
-	// Match selects packets by their bytes; nil selects all. What it does not
-	// select is counted by its headers and not followed.
-	Match func(data []byte, wireLen int) bool
+	// Match selects frames; nil selects all. What it does not select is counted
+	// by its headers and not followed.
+	Match func(*capture.Frame) bool
 	// Local are the addresses of the observed network namespace, for sources
 	// that do not tell a packet's direction.
 	Local []netip.Prefix
@@ -164,7 +164,7 @@ func (o *Observer) one() {
 		b.Ledger[capture.FrameOwnExport]++
 		return
 	}
-	if o.cfg.Match != nil && !o.cfg.Match(f.Data, f.WireLen) {
+	if o.cfg.Match != nil && !o.cfg.Match(f) {
 		o.filtered(p)
 		return
 	}
@@ -251,7 +251,7 @@ func (o *Observer) fragment(p *capture.Packet) {
 	}
 	b := &o.book
 	b.Ledger[capture.DatagramsReassembled]++
-	wire.DecodeDatagram(p, p.Fragment.Proto, p.Payload, p.PayloadLen)
+	o.decoder.DecodeDatagram(p, p.Fragment.Proto, p.Payload, p.PayloadLen)
 	switch p.Transport {
 	case capture.TCP:
 		b.Ledger[capture.DatagramTCP]++

@@ -21,18 +21,51 @@ const (
 
 // protocolOf tells the protocol that bytes from the beginning of a side's
 // stream begin. For isProxied the number is the length of the header.
-func (o *Observer) protocolOf(b []byte, from capture.Side) (verdict, int) {
+func (o *Observer) protocolOf(b []byte, from capture.Side) (v verdict, skip int) {
+	more := false
+	switch http1.Detect(b) {
+	case http1.Request:
+		if from == capture.Client {
+			return isHTTP1, 0
+		}
+	case http1.Response:
+		if from == capture.Server {
+			return isHTTP1, 0
+		}
+	case http1.More:
+		more = true
+	}
+	switch tls.Detect(b) {
+	case tls.Yes:
+		return isTLS, 0
+	case tls.More:
+		more = true
+	}
+	if from == capture.Client {
+		switch v, n := sniff.Prefix(b); v {
+		case sniff.HTTP2:
+			return isHTTP2, 0
+		case sniff.PROXY:
+			return isProxied, n
+		case sniff.More:
+			more = true
+		}
+	}
+	if more {
+		return needMore, 0
+	}
 	return isUnknown, 0
 }
 
 // sniffClient tells, for a connection whose handshake was not seen, whether
 // bytes come from its client.
 func sniffClient(b []byte) (fromClient, known bool) {
-	return false, false
+	switch http1.Detect(b) {
+	case http1.Request:
+		return true, true
+	case http1.Response:
+		return false, true
+	}
+	side, known := tls.HelloFrom(b)
+	return side == capture.Client, known
 }
-
-var (
-	_ = http1.Detect
-	_ = tls.Detect
-	_ = sniff.Classify
-)

@@ -2,15 +2,15 @@ package observer
 
 import (
 	"github.com/wiretell/wiretell/capture"
-	"github.com/wiretell/wiretell/capture/sniff"
+	"github.com/wiretell/wiretell/capture/tls"
 )
 
-// Bounds of what a session holds back while it cannot tell the protocol. The
-// longest magic is HTTP/2's preface of 24 bytes; PROXY protocol headers are up
-// to 536 bytes and may come a byte at a time.
+// Bounds of what a session holds back while it cannot tell the protocol. A
+// request line with a method that nobody knows takes longest to tell.
 const (
-	maxHeld   = 1024
+	maxHeld   = 16 << 10
 	maxPieces = 1024
+	keepHeld  = 1 << 10 // memory kept when a session is used again
 )
 
 // session is the Handler of one connection until its protocol is known, and the
@@ -25,9 +25,14 @@ type session struct {
 	// searching: the beginning of a message was missed, so that every segment
 	// is looked at afresh instead of the first ones together.
 	searching bool
-	held      []byte
-	pieces    []piece
-	proxied   int // bytes of PROXY protocol header still to pass over
+	chains    [2]tls.Chain // while searching
+	// probing: what one side sent first is unknown; what probe's side sends
+	// first may still tell, as an error message of a server does.
+	probing bool
+	probe   capture.Side
+	held    []byte
+	pieces  []piece
+	proxied int // bytes of PROXY protocol header still to pass over
 }
 
 // piece is a Data call that is held back.
@@ -46,9 +51,7 @@ func (o *Observer) open(c *capture.Conn, port *capture.PortStats) capture.Handle
 		s = &session{o: o}
 	}
 	s.conn, s.port = c, port
-	s.handler, s.ended, s.proxied = nil, 0, 0
 	s.searching = c.Midstream
-	s.held, s.pieces = s.held[:0], s.pieces[:0]
 	return s
 }
 
@@ -57,12 +60,16 @@ func (s *session) Data(at capture.Mark, from capture.Side, b []byte) {
 	s.o.running = s
 	switch {
 	case s.handler != nil:
+		if s.probing && from == s.probe {
+			s.probeFirst(b)
+		}
 		s.handler.Data(at, from, b)
 	case s.searching:
 		s.search(at, from, b)
 	default:
 		s.detect(at, from, b)
 	}
+	s.o.running = nil
 }
 
 // Gap implements capture.Handler.
@@ -75,6 +82,7 @@ func (s *session) Gap(at capture.Mark, from capture.Side, n int, why capture.Rea
 		return
 	}
 	s.handler.Gap(at, from, n, why)
+	s.o.running = nil
 }
 
 // End implements capture.Handler.
@@ -83,12 +91,16 @@ func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	if s.handler != nil {
 		s.handler.End(at, from, why)
 	}
+	s.o.running = nil
 	if s.ended++; s.ended < 2 {
 		return
 	}
 	s.giveUp(capture.DeliveredUndetected, capture.ReasonUndetected)
-	s.o.running = nil
-	s.handler, s.conn, s.port = nil, nil, nil
+	held, pieces := s.held[:0], s.pieces[:0]
+	if cap(held) > keepHeld {
+		held, pieces = nil, nil
+	}
+	*s = session{o: s.o, held: held, pieces: pieces}
 	s.o.free = append(s.o.free, s)
 }
 
@@ -112,25 +124,39 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 			s.proxied = skip
 			s.detect(at, from, b)
 		default:
-			s.begin(v)
+			s.decide(v, from)
 			s.handler.Data(at, from, b)
 		}
 		return
 	}
 	s.hold(at, from, b)
 	if len(s.held) > maxHeld || len(s.pieces) > maxPieces {
-		s.begin(isUnknown)
+		s.decide(isUnknown, from)
 		s.replay()
 		return
 	}
-	first := s.side(from)
-	switch v, skip := s.o.protocolOf(first, from); v {
+	switch v, skip := s.o.protocolOf(s.side(from), from); v {
 	case needMore:
 	case isProxied:
-		s.skipHeld(from, skip)
+		s.skipHeld(skip)
 	default:
-		s.begin(v)
+		s.decide(v, from)
 		s.replay()
+	}
+}
+
+// decide begins the Handler of what a side's first bytes say.
+func (s *session) decide(v verdict, from capture.Side) {
+	s.begin(v)
+	s.probing, s.probe = v == isUnknown, from.Other()
+}
+
+// probeFirst looks at the first bytes of the second side to speak on a
+// connection that the first did not tell the protocol of.
+func (s *session) probeFirst(b []byte) {
+	s.probing = false
+	if v, _ := s.o.protocolOf(b, s.probe); v == isHTTP1 || v == isTLS {
+		s.begin(v)
 	}
 }
 
@@ -160,8 +186,9 @@ func (s *session) hold(at capture.Mark, from capture.Side, b []byte) {
 	s.o.book.Ledger[capture.DeliveredLive] += uint64(n)
 }
 
-// skipHeld passes over the first n bytes that from sent, and looks at the rest anew.
-func (s *session) skipHeld(from capture.Side, n int) {
+// skipHeld passes over the n bytes of a PROXY protocol header, with which what
+// is held begins, and looks at the rest anew.
+func (s *session) skipHeld(n int) {
 	held, pieces := s.held, s.pieces
 	s.held, s.pieces = nil, nil
 	s.proxied = n
@@ -175,15 +202,14 @@ func (s *session) skipHeld(from capture.Side, n int) {
 // search looks whether a segment of a connection that was joined midway, or of
 // which the beginning is missing, begins a message.
 func (s *session) search(at capture.Mark, from capture.Side, b []byte) {
-	v, _ := s.o.protocolOf(b, from)
-	switch v {
+	switch v, _ := s.o.protocolOf(b, from); v {
 	case isHTTP1, isTLS, isHTTP2:
 		s.begin(v)
 		s.handler.Data(at, from, b)
 		return
 	}
-	if sniff.MidwayTLS(b) {
-		s.begin(isTLS)
+	if s.chains[from].Feed(b) {
+		s.handler = s.o.tls.OpenMidway(s.conn, s.port)
 		s.handler.Data(at, from, b)
 		return
 	}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+const demoInside = "WIRETELL_DEMO_INSIDE"
+
+func demoIsolated(*cobra.Command) error {
+	return failed(errors.New("the demo needs Linux"), "wiretell read works everywhere")
+}
+
+func loopbackUp() error { return errors.New("not on this system") }

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/filter"
+	"github.com/wiretell/wiretell/capture/observer"
+	"github.com/wiretell/wiretell/exporter"
+)
+
+// observeFlags are the settings that run, read and demo share.
+type observeFlags struct {
+	ports          []string
+	filter         string
+	filterBPF      string
+	streamTimeout  time.Duration
+	idleTimeout    time.Duration
+	maxConns       int
+	reassembly     int
+	maxPorts       int
+	requestHeader  []string
+	responseHeader []string
+	unsafeHeaders  bool
+	redact         string
+	routes         []string
+	besideSDK      string
+	exporters      []string
+	jsonPath       string
+	quiet          bool
+}
+
+func (o *observeFlags) add(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.ports, "port", nil, "follow only these `ports` (TCP and UDP, as 8080 or 8000-8100); the rest is counted")
+	f.StringVar(&o.filter, "filter", "", "follow only packets that this `expression` of tcpdump's language selects; the rest is counted")
+	f.StringVar(&o.filterBPF, "filter-bpf", "", "the same as `bytecode`: the output of \"tcpdump -ddd EXPRESSION\"")
+	f.DurationVar(&o.streamTimeout, "stream-timeout", 10*time.Second, "how long to wait for bytes that are missing in a stream")
+	f.DurationVar(&o.idleTimeout, "idle-timeout", 15*time.Minute, "how long a silent connection is followed")
+	f.IntVar(&o.maxConns, "max-connections", 65536, "most connections followed at once")
+	f.IntVar(&o.reassembly, "reassembly-memory", 8<<20, "most `bytes` kept of segments that came early")
+	f.IntVar(&o.maxPorts, "max-ports", 256, "most server ports counted apart")
+	f.StringSliceVar(&o.requestHeader, "request-header", nil, "request header `fields` to export (none by default)")
+	f.StringSliceVar(&o.responseHeader, "response-header", nil, "response header `fields` to export (none by default)")
+	f.BoolVar(&o.unsafeHeaders, "unsafe-headers", false, "allow fields that carry credentials (Authorization, Cookie, ...) in the two lists above")
+	f.StringVar(&o.redact, "redact", "sensitive", "query values to replace: those of `sensitive` keys, all, or off")
+	f.StringSliceVar(&o.routes, "route", nil, "route `patterns` (as /users/{id}) that give http.route")
+	f.StringVar(&o.besideSDK, "beside-sdk", "auto", "whether the application makes spans of its own: `auto`, yes or no")
+	f.StringSliceVar(&o.exporters, "exporter", nil, "where to: `text`, otlp or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
+	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
+	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors on standard error")
+}
+
+// secretHeaders are never exported unless --unsafe-headers is set.
+var secretHeaders = []string{
+	"authorization", "cookie", "set-cookie", "proxy-authorization", "x-api-key", "x-auth-token",
+	"x-amz-security-token", "x-csrf-token", "www-authenticate", "proxy-authenticate",
+}
+
+// observerConfig checks the settings and gives the spine's configuration
+// without its source-dependent parts, and the filter, nil when there is none.
+func (o *observeFlags) observerConfig(link capture.LinkType) (cfg observer.Config, prog *filter.Program, err error) {
+	for _, n := range []struct {
+		flag string
+		v    int
+	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}} {
+		if n.v <= 0 {
+			return cfg, nil, usagef("--%s must be greater than 0", n.flag)
+		}
+	}
+	for _, n := range []struct {
+		flag string
+		v    time.Duration
+	}{{"stream-timeout", o.streamTimeout}, {"idle-timeout", o.idleTimeout}} {
+		if n.v <= 0 {
+			return cfg, nil, usagef("--%s must be greater than 0", n.flag)
+		}
+	}
+	if _, err := exporter.ParseRedaction(o.redact); err != nil {
+		return cfg, nil, usagef("--redact: %v", err)
+	}
+	cfg.MaxPorts = o.maxPorts
+	cfg.TCP.MaxConns = o.maxConns
+	cfg.TCP.MaxBuffered = o.reassembly
+	cfg.TCP.GapTimeout = o.streamTimeout
+	cfg.TCP.IdleTimeout = o.idleTimeout
+	for _, h := range []struct {
+		flag  string
+		names []string
+		dst   *[]string
+	}{{"request-header", o.requestHeader, &cfg.HTTP1.RequestHeaders}, {"response-header", o.responseHeader, &cfg.HTTP1.ResponseHeaders}} {
+		for _, name := range h.names {
+			name = strings.ToLower(strings.TrimSpace(name))
+			if slices.Contains(secretHeaders, name) && !o.unsafeHeaders {
+				return cfg, nil, &exitError{code: exitUsage, err: fmt.Errorf("--%s: %s carries credentials and is not exported", h.flag, name),
+					hint: "--unsafe-headers allows it"}
+			}
+			*h.dst = append(*h.dst, name)
+		}
+	}
+	prog, err = o.program(link)
+	if prog != nil {
+		cfg.Match = o.matcher(link, prog)
+	}
+	return cfg, prog, err
+}
+
+// matcher selects frames by prog, which is for one link type. A capture file may
+// hold several: the filter is compiled again for each.
+func (o *observeFlags) matcher(link capture.LinkType, prog *filter.Program) func(*capture.Frame) bool {
+	programs := map[capture.LinkType]*filter.Program{link: prog}
+	return func(f *capture.Frame) bool {
+		if f.Link != link {
+			p, ok := programs[f.Link]
+			if !ok {
+				p, _ = o.program(f.Link) // nil for a link type that filters do not know: nothing matches
+				programs[f.Link] = p
+			}
+			link, prog = f.Link, p
+		}
+		return prog != nil && prog.Match(f.Data, f.WireLen)
+	}
+}
+
+// program compiles the filter, nil when none is set.
+func (o *observeFlags) program(link capture.LinkType) (*filter.Program, error) {
+	set := 0
+	for _, s := range []string{o.filter, o.filterBPF, strings.Join(o.ports, "")} {
+		if s != "" {
+			set++
+		}
+	}
+	if set > 1 {
+		return nil, usagef("--port, --filter and --filter-bpf exclude each other")
+	}
+	switch {
+	case o.filterBPF != "":
+		p, err := filter.ParseBytecode(o.filterBPF)
+		if err != nil {
+			return nil, usagef("--filter-bpf: %v", err)
+		}
+		return p, nil
+	case o.filter != "":
+		p, err := filter.Compile(o.filter, link)
+		if err != nil {
+			return nil, usagef("--filter: %v", err)
+		}
+		return p, nil
+	case len(o.ports) > 0:
+		expr, err := portExpression(o.ports)
+		if err != nil {
+			return nil, usagef("--port: %v", err)
+		}
+		return filter.Compile(expr, link)
+	}
+	return nil, nil
+}
+
+// portExpression makes a filter expression of ports and port ranges.
+func portExpression(ports []string) (string, error) {
+	var terms []string
+	for _, p := range ports {
+		from, to, isRange := strings.Cut(strings.TrimSpace(p), "-")
+		for _, s := range []string{from, to} {
+			if s == "" && !isRange {
+				continue
+			}
+			if n, err := strconv.ParseUint(s, 10, 16); err != nil || n == 0 {
+				return "", fmt.Errorf("%q is no port (1 to 65535, or a range as 8000-8100)", p)
+			}
+		}
+		if isRange {
+			terms = append(terms, "portrange "+from+"-"+to)
+		} else {
+			terms = append(terms, "port "+from)
+		}
+	}
+	return strings.Join(terms, " or "), nil
+}
+
+// localPrefixes reads addresses and prefixes.
+func localPrefixes(list []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	var errs []error
+	for _, s := range list {
+		if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			errs = append(errs, usagef("--local: %q is neither an address nor a prefix", s))
+			continue
+		}
+		out = append(out, p)
+	}
+	return out, errors.Join(errs...)
+}
+
+func usagef(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/capture/observer"
+	"github.com/wiretell/wiretell/exporter"
+	"github.com/wiretell/wiretell/exporter/otel"
+	"github.com/wiretell/wiretell/exporter/text"
+)
+
+// queueBatches is how many batches wait for the desk at most. A batch holds
+// 512 observations and some: this is a second's worth of heavy traffic.
+const queueBatches = 64
+
+// pipeline is the whole way from a source to the exporters.
+type pipeline struct {
+	flags    *observeFlags
+	observer observer.Config
+	desk     exporter.Desk
+	own      capture.OwnFlows
+	stdout   io.Writer
+	stderr   io.Writer
+	live     bool
+	last     capture.Snapshot
+	internal int
+}
+
+// exporters makes the exporters that the settings and the OTEL_* variables name.
+func (p *pipeline) exporters(getenv func(string) string) error {
+	cfg, warnings, err := otel.ConfigFromEnv(getenv)
+	for _, w := range warnings {
+		p.say("warning: %s", w)
+	}
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	wanted := p.flags.exporters
+	if len(wanted) == 0 {
+		switch {
+		case p.flags.jsonPath != "":
+		case otelNamed(getenv):
+			wanted = []string{"otlp"}
+		default:
+			wanted = []string{"text"}
+			p.say("no OTEL_* variable names an exporter or endpoint: printing one line per observation; OTEL_EXPORTER_OTLP_ENDPOINT sends them to a Collector")
+		}
+	}
+	otlp := false
+	for _, w := range wanted {
+		switch w {
+		case "none":
+		case "text":
+			p.desk.Exporters = append(p.desk.Exporters, text.New(p.stdout))
+		case "otlp":
+			otlp = true
+		default:
+			return usagef("--exporter: %q is not one of text, otlp, none", w)
+		}
+	}
+	if !otlp && p.flags.jsonPath == "" {
+		return nil
+	}
+	if err := p.otelConfig(&cfg, otlp); err != nil {
+		return err
+	}
+	x, err := otel.New(cfg)
+	if err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	p.desk.Exporters = append(p.desk.Exporters, x)
+	return nil
+}
+
+// otelNamed reports whether the environment names an exporter or an endpoint.
+func otelNamed(getenv func(string) string) bool {
+	for _, name := range []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+		"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER",
+	} {
+		if getenv(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// run observes src to its end and returns the findings that hold then.
+func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
+	cfg := p.observer
+	p.desk.Queue = exporter.NewQueue(queueBatches)
+	cfg.Empty = p.desk.Queue.Empty
+	cfg.Offer = p.desk.Queue.Put
+	if p.live {
+		cfg.Offer = p.desk.Queue.Offer
+	}
+	cfg.Own = &p.own
+	cfg.Panicked = func(where string) { p.say("internal error: a parser failed in %s; its connection is put aside", where) }
+	if p.desk.Tree == nil && len(p.desk.Exporters) == 0 {
+		cfg.Empty, cfg.Offer = nil, nil
+	}
+	var findings []diagnosis.Finding
+	done := make(chan struct{})
+	snapshot := p.desk.Snapshot
+	p.desk.Snapshot = func(s *capture.Snapshot) {
+		if s.Final {
+			p.last = copySnapshot(s)
+		}
+		if snapshot != nil {
+			snapshot(s)
+		}
+	}
+	go func() {
+		defer close(done)
+		findings = p.desk.Run()
+	}()
+	o := observer.New(cfg, src)
+	err := o.Run()
+	p.desk.Queue.Close()
+	<-done
+	return findings, err
+}
+
+// shutdown ends the exporters within the deadline and says what was lost.
+func (p *pipeline) shutdown(deadline time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	if err := p.desk.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		p.say("export: %v", err)
+	}
+	for _, h := range p.desk.Health() {
+		var lost []string
+		for why, n := range h.Dropped {
+			if n > 0 {
+				lost = append(lost, fmt.Sprintf("%d %s", n, why))
+			}
+		}
+		if h.Rejected > 0 {
+			lost = append(lost, fmt.Sprintf("%d rejected", h.Rejected))
+		}
+		if len(lost) > 0 {
+			p.say("%s %s: %d of %d records exported, lost: %s", h.Exporter, h.Signal, h.Exported, h.Created, strings.Join(lost, ", "))
+		}
+	}
+}
+
+// conclude prints what a person should know at the end.
+func (p *pipeline) conclude(findings []diagnosis.Finding) {
+	summary, worst, useful := diagnosis.Summary(findings)
+	if !p.flags.quiet || !useful || worst == diagnosis.Error {
+		fmt.Fprint(p.stderr, summary)
+	}
+	for _, i := range p.last.Ledger.Check() {
+		fmt.Fprintf(p.stderr, "wiretell: %s; please report this\n", i.Error())
+	}
+}
+
+// say prints a line for a person, unless --quiet is set.
+func (p *pipeline) say(format string, args ...any) {
+	if p.flags.quiet {
+		return
+	}
+	fmt.Fprintf(p.stderr, "wiretell: "+format+"\n", args...)
+}
+
+// copySnapshot copies what a batch will use again.
+func copySnapshot(s *capture.Snapshot) capture.Snapshot {
+	c := *s
+	c.Interfaces = append([]capture.InterfaceTraffic(nil), s.Interfaces...)
+	c.Truncated = append([]uint64(nil), s.Truncated...)
+	c.Ports = append([]capture.PortStats(nil), s.Ports...)
+	c.ICMP = append([]capture.ICMPCount(nil), s.ICMP...)
+	c.Source.Interfaces = append([]capture.Interface(nil), s.Source.Interfaces...)
+	c.Source.Rings = append([]capture.Ring(nil), s.Source.Rings...)
+	return c
+}
+
+// environ is the environment as a function, for tests to replace.
+func environ(name string) string { return os.Getenv(name) }

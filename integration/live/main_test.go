@@ -1,0 +1,37 @@
+package live
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
+)
+
+// envBinary hands the binary's path to the tests' own process, which is in a
+// network namespace without a way out and could not build it.
+const envBinary = "WIRETELL_LIVE_BINARY"
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Getenv(envBinary) == "" {
+		dir, err := os.MkdirTemp("", "wiretell-live-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary := filepath.Join(dir, "wiretell")
+		build := exec.Command("go", "build", "-o", binary, "github.com/wiretell/wiretell/cmd/wiretell")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build wiretell: %v\n%s", err, out)
+			return 1
+		}
+		os.Setenv(envBinary, binary)
+	}
+	return netnstest.Main(m)
+}
