@@ -42,6 +42,7 @@ type ngReader struct {
 	all     []capture.Interface // of the file, by Frame.Interface
 	last    capture.Time
 	used    int
+	failed  error // kept when the place of the damage is no longer in the buffer
 }
 
 // ngInterface is what reading a packet of an interface needs.
@@ -82,6 +83,9 @@ func (r *ngReader) u32(b []byte) uint32 {
 
 // Next implements capture.Source.
 func (r *ngReader) Next(f *capture.Frame) error {
+	if r.failed != nil {
+		return r.failed
+	}
 	r.use(r.used)
 	r.used = 0
 	for {
@@ -111,7 +115,8 @@ func (r *ngReader) Next(f *capture.Frame) error {
 			if err := r.skip(int64(total)); err != nil {
 				have := r.off - off
 				r.off = off
-				return r.end(err, int(have), int64(total), "a block")
+				r.failed = r.end(err, int(have), int64(total), "a block")
+				return r.failed
 			}
 			continue
 		}
