@@ -55,7 +55,8 @@ func tcpPackets(now, was *capture.InterfaceTraffic, d capture.Direction) (n uint
 
 // Why a request has no response, by whose doing.
 func silentReasons() []capture.Reason {
-	return []capture.Reason{capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN, capture.ReasonTimedOut, capture.ReasonReset}
+	return []capture.Reason{capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN, capture.ReasonTimedOut, capture.ReasonReset,
+		capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited}
 }
 
 func unreadableReasons() []capture.Reason {
@@ -65,7 +66,7 @@ func unreadableReasons() []capture.Reason {
 }
 
 func lostReasons() []capture.Reason {
-	return []capture.Reason{capture.ReasonGap, capture.ReasonTruncated, capture.ReasonEvicted}
+	return []capture.Reason{capture.ReasonGap, capture.ReasonTruncated, capture.ReasonEvicted, capture.ReasonJoinedMidstream, capture.ReasonPending}
 }
 
 // unansweredCheck makes the check of a leaf about requests without response for

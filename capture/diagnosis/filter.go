@@ -23,7 +23,7 @@ func excludesAllLeaf() Leaf {
 		Body:   "The filter ({{filter}}) matches none of {{left_out}} TCP packets[[; most are on port {{ports}}]].",
 		Remedy: Remedy{Summary: "Filter for a port that carries traffic, or leave the filter out.", Command: "wiretell run --port {{first_port}}"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
-			if v.Capture.FilterExpr == "" && len(v.Capture.FilterPorts) == 0 {
+			if !v.filtering() {
 				return
 			}
 			var left uint64
@@ -58,6 +58,11 @@ func excludesAllLeaf() Leaf {
 			emit(hit{evidence: ev})
 		},
 	}
+}
+
+// filtering reports whether the user narrowed the capture.
+func (v *view) filtering() bool {
+	return v.Capture.FilterExpr != "" || len(v.Capture.FilterPorts) > 0
 }
 
 // filter returns the user's filter in words.

@@ -195,6 +195,15 @@ func unparsedFixtures() []fixture {
 			w.healthy()
 			w.unparsed(9000, capture.TCP, capture.RoleServer, capture.ReasonUnknownProtocol, 8)
 		}, subject: inbound(9000), want: map[string]any{"packets": int64(8), "share": float64(100)}},
+		{id: "PROTO-04", cause: func(w *world) {
+			w.healthy()
+			w.unparsed(5432, capture.TCP, capture.RoleClient, capture.ReasonJoinedMidstream, 30)
+		}, subject: outbound(5432), want: map[string]any{"packets": int64(30), "share": float64(100)}},
+		{id: "LINK-01", cause: func(w *world) {
+			w.frames(eth0, capture.FrameUnsupportedLink, 30)
+			w.frames(eth0, capture.FrameMalformedIP, 5)
+			w.frames(eth0, capture.FrameUDP, 5)
+		}, alsoFile: []string{"NONE-10"}, want: map[string]any{"frames": int64(35), "share": 87.5, "link": int64(30), "malformed": int64(5)}},
 		{id: "HTTP-01", cause: func(w *world) {
 			p := w.requests(8080, capture.RoleServer, 50)
 			p.ParseErrors[capture.ReasonBadHeader] += 3
@@ -359,7 +368,7 @@ func TestLeaves(t *testing.T) {
 				cure = (*world).healthy
 			}
 			w.run(leaf.Clear, cure)
-			if quiet := w.tree.cfg.Quiet; leaf.ID == "TLS-02" || leaf.ID == "QUIC-01" || leaf.ID == "TLS-03" || leaf.ID == "H2-01" || leaf.ID == "PROTO-03" {
+			if quiet := w.tree.cfg.Quiet; leaf.ID == "TLS-02" || leaf.ID == "QUIC-01" || leaf.ID == "TLS-03" || leaf.ID == "H2-01" || leaf.ID == "PROTO-03" || leaf.ID == "PROTO-04" {
 				// The cause's port has gone quiet, which proves nothing for a while.
 				if _, held := w.held(fx.id); !held {
 					t.Error("cleared by a window that proves nothing")

@@ -92,7 +92,7 @@ func WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# Diagnosis
 
-<!-- Generated from the leaves of capture/diagnosis: make generate. Do not edit. -->
+<!-- Generated from the leaves of capture/diagnosis: go test ./capture/diagnosis -run TestMarkdown -update. Do not edit. -->
 
 wiretell asks itself, while it runs and at the end, why nothing, little, or the wrong thing was seen.
 Each conclusion is a leaf of one tree. A finding is published as the log record ` + "`wiretell.diagnosis`" + ` when it is

@@ -138,12 +138,17 @@ func truncatedLeaf() Leaf {
 		Path:      []Step{{"Is the capture whole?", "no"}, {"Are frames whole?", "no, cut"}},
 		Condition: "frames were longer on the wire than what was captured of them",
 		Meaning:   "The snapshot length is shorter than the frames, which may be far larger than the MTU (GRO, BIG TCP: up to 512 KiB). What is cut cannot be parsed.",
-		Guard:     "Bodies that are cut do no harm where their length is known: the finding says how many bytes of payload are gone.",
+		Guard:     "Bodies that are cut do no harm where their length is known: the finding says how many bytes of payload are gone. With a filter, what it rejects is cut to its headers on purpose: then only cut payload counts.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "frames", Description: "frames cut"}, {Name: "bytes", Description: "bytes of TCP payload cut off, on all interfaces"}, {Name: "snaplen", Description: "snapshot length in force, 0 when not known"}},
 		Body:     "{{frames}} frames[[ on {{interface}}]] were cut by the capture ({{bytes}} bytes of TCP payload are gone).",
 		Remedy:   Remedy{Summary: "Capture whole frames: 262144 bytes hold any.", Command: "wiretell run --snaplen 262144   # for a file: tcpdump -s 262144 -w FILE"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
+			// What a filter rejects is cut to its headers on purpose.
+			lost := v.ledger[capture.BytesCut] + v.ledger[capture.SegmentCut] + v.ledger[capture.FrameTruncated]
+			if v.filtering() && lost == 0 {
+				return
+			}
 			for i, n := range v.Snapshot.Truncated {
 				if i < len(v.base.Truncated) {
 					n = less(n, v.base.Truncated[i])

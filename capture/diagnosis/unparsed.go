@@ -7,7 +7,7 @@ import (
 )
 
 func unparsedLeaves() []Leaf {
-	return []Leaf{tlsInboundLeaf(), tlsOutboundLeaf(), tlsMidstreamLeaf(), quicLeaf(), http2Leaf(), upgradedLeaf(), unknownProtocolLeaf(), parseErrorLeaf()}
+	return []Leaf{tlsInboundLeaf(), tlsOutboundLeaf(), tlsMidstreamLeaf(), quicLeaf(), http2Leaf(), upgradedLeaf(), unknownProtocolLeaf(), joinedMidwayLeaf(), parseErrorLeaf(), unreadableFramesLeaf()}
 }
 
 // tlsVersion names a protocol version (RFC 8446, section 4.2.1).
@@ -208,6 +208,45 @@ func unknownProtocolLeaf() Leaf {
 		Body:     "Port {{port}}[[ ({{direction}})]] speaks a protocol that is not known ({{packets}} packets, {{share}} %).",
 		Remedy:   Remedy{Summary: "If that port is not HTTP, leave it out; if it is, restart the client so that a connection is seen from its start, and report a sample.", Command: "wiretell run --filter 'not port {{port}}'"},
 		check:    reasonCheck(capture.TCP, capture.ReasonUnknownProtocol),
+	}
+}
+
+func joinedMidwayLeaf() Leaf {
+	return Leaf{
+		ID: "PROTO-04", Title: "Connections joined midway, not recognised", Class: Unparsed, Severity: Warning, Confidence: Likely,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: joined midway"}},
+		Condition:  "most TCP packets with payload on a port belong to connections that are older than the capture and in which nothing was recognised yet",
+		Meaning:    "wiretell began in the middle of these connections. HTTP/1 is picked up at the next message that begins a segment; other protocols only on a new connection.",
+		Guard:      "It clears as soon as the port's messages are read. A long download that was under way looks like this until it ends.",
+		Thresholds: reasonThresholds(20, 50), Raise: 2, Clear: 2, Live: true, File: true,
+		Evidence: reasonKeys(),
+		Body:     "Connections on port {{port}}[[ ({{direction}})]] were joined midway and nothing in them is recognised yet ({{packets}} packets, {{share}} %).",
+		Remedy:   Remedy{Summary: "Start wiretell before the application, or restart the clients.", Command: "kubectl rollout restart deployment CLIENT", Manifest: nativeSidecarManifest},
+		check:    reasonCheck(capture.TCP, capture.ReasonJoinedMidstream),
+	}
+}
+
+func unreadableFramesLeaf() Leaf {
+	return Leaf{
+		ID: "LINK-01", Title: "Most frames cannot be decoded", Class: Unparsed, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: not even the headers"}},
+		Condition:  "most frames have a link type that is not read, or headers that are cut or malformed",
+		Meaning:    "The frames are of a kind that wiretell does not know (another link type, a tunnel too deep), or the capture kept too little of them.",
+		Guard:      "A few malformed frames are usual on open networks: only a majority counts.",
+		Thresholds: []Threshold{{"frames", "frames", 20, 1}, {"share", "percent of the frames", 50, 50}},
+		Raise:      2, Clear: 1, Live: true, File: true,
+		Evidence: []Key{{Name: "frames", Description: "frames that could not be decoded"}, {Name: "share", Description: "percent of all"}, {Name: "link", Description: "of them with a link type that is not read"}, {Name: "cut", Description: "of them cut within the headers"}, {Name: "malformed", Description: "of them malformed or nested too deep"}},
+		Body:     "{{frames}} frames ({{share}} %) cannot be decoded: {{link}} of a link type that is not read, {{cut}} cut within the headers, {{malformed}} malformed.",
+		Remedy:   Remedy{Summary: "Capture on an Ethernet, loopback, raw IP or \"any\" interface, with whole frames.", Command: "capinfos -E FILE; tcpdump -i any -s 262144 -w FILE"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			link, cut := v.ledger[capture.FrameUnsupportedLink], v.ledger[capture.FrameTruncated]
+			malformed := v.ledger.Sum([]capture.Entry{capture.FrameMalformedLink, capture.FrameMalformedIP, capture.FrameMalformedTCP,
+				capture.FrameMalformedUDP, capture.FrameMalformedICMP, capture.FrameNestedTooDeep})
+			n := link + cut + malformed
+			if float64(n) >= l.threshold(v, "frames") && 100*ratio(n, v.frames()) >= l.threshold(v, "share") {
+				emit(hit{evidence: []Evidence{number("frames", n), percent("share", n, v.frames()), number("link", link), number("cut", cut), number("malformed", malformed)}})
+			}
+		},
 	}
 }
 

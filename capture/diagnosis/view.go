@@ -53,7 +53,12 @@ func (c coverage) share() float64 {
 func (p *portView) requests() uint64  { return sum(p.Requests[:]) }
 func (p *portView) responses() uint64 { return sum(p.Responses[:]) }
 func (p *portView) payload() uint64   { return p.FromClient.Packets + p.FromServer.Packets }
-func (p *portView) ended() uint64     { return p.Answered + p.Unanswered }
+
+// ended counts requests that came to an end by themselves: those that were cut
+// off by the end of the capture are no evidence.
+func (p *portView) ended() uint64 {
+	return less(p.Answered+p.Unanswered, p.UnansweredBy[capture.ReasonShutdown])
+}
 
 // inbound reports whether the server may be local: capture files do not tell.
 func (p *portView) inbound() bool { return p.Role != capture.RoleClient }
