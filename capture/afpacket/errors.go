@@ -31,11 +31,12 @@ type Permission struct {
 	Unknown bool
 }
 
-// PermissionError says that a packet socket was refused, and what was found when
+// PermissionError says that a socket was refused, and what was found when
 // it was. It wraps [ErrNotPermitted] and the kernel's error.
 type PermissionError struct {
 	Permission
-	// Op is what was refused: "open packet socket" or "raise CAP_NET_RAW".
+	// Op is what was refused: "open packet socket", "raise CAP_NET_RAW" or
+	// "open NETLINK_ROUTE socket".
 	Op  string
 	Err error // EPERM or EACCES
 }

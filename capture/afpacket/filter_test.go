@@ -103,10 +103,16 @@ func TestKernelFilter(t *testing.T) {
 			t.Errorf("refusal %d: kept to %d, want %d", refuse, n, DefaultHeaderBytes)
 		}
 	}
-	for range maxProgram - 4 {
-		c.Filter = append([]bpf.RawInstruction{{Op: 0x00}}, c.Filter...)
-	}
+	c.Filter = tooLong()
 	if _, err := kernelFilter(&c, refuseLoopback); err == nil {
 		t.Error("a program that is too long is taken")
 	}
+}
+
+// tooLong is a program that the kernel takes alone, but not with a refusal
+// in front.
+func tooLong() []bpf.RawInstruction {
+	p := make([]bpf.RawInstruction, maxProgram) // each loads the constant 0
+	p[len(p)-1] = bpf.RawInstruction{Op: opRetK, K: 1}
+	return p
 }

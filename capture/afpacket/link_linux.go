@@ -38,7 +38,7 @@ type link struct {
 func openLinks() (*links, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
-		return nil, fmt.Errorf("open NETLINK_ROUTE socket: %w", err)
+		return nil, socketError("open NETLINK_ROUTE socket", err)
 	}
 	l := &links{
 		fd: fd, buf: make([]byte, 64<<10),

@@ -56,11 +56,10 @@ func TestPause(t *testing.T) {
 	time.Sleep(500 * time.Millisecond) // all echoes are back
 	p := startTap(t, s, nil)
 	time.Sleep(500 * time.Millisecond)
-	held := p.idles
 	exchange(t, a, "tcp", tcp, "after the pause")
 	st := p.finish(t)
-	if st.Rings[0].Drops == 0 || held == 0 {
-		t.Errorf("%d drops, %d times idle", st.Rings[0].Drops, held)
+	if st.Rings[0].Drops == 0 || p.read < 1000 {
+		t.Errorf("%d drops, %d read", st.Rings[0].Drops, p.read)
 	}
 	if n := len(p.carrying("after the pause")); n != 2 {
 		t.Errorf("the exchange after the pause was seen %d times, want 2", n)

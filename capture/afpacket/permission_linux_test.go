@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -173,10 +174,12 @@ func TestDropPrivileges(t *testing.T) {
 			}
 			return later.Start()
 		})
+		var threads sync.WaitGroup
 		block := make(chan struct{})
+		defer threads.Wait()
 		defer close(block)
-		for range 4 { // threads that are not the runtime's choice
-			go func() { _ = ns.Do(func() error { <-block; return nil }) }()
+		for range 4 { // threads that are there and wait
+			threads.Go(func() { _ = ns.Do(func() error { <-block; return nil }) })
 		}
 		var ln net.PacketConn
 		ns.Must(t, func() (err error) { ln, err = net.ListenPacket("udp", "127.0.0.1:0"); return err })

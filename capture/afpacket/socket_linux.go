@@ -23,7 +23,7 @@ const frameSize = 2048
 func openRing(name string, refuse refusal, ignoreOutgoing bool, bytes int, c *Config) (*ring, []Note, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, socketError(err)
+		return nil, nil, socketError("open packet socket", err)
 	}
 	r := &ring{name: name, fd: fd}
 	notes, err := r.setUp(refuse, ignoreOutgoing, bytes, c)
@@ -163,14 +163,14 @@ func (r *ring) close() {
 	_ = unix.Close(r.fd)
 }
 
-// socketError says why no packet socket was to be had.
-func socketError(err error) error {
+// socketError says why a socket was not to be had.
+func socketError(op string, err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return &PermissionError{Permission: CurrentPermission(), Op: "open packet socket", Err: err}
+		return &PermissionError{Permission: CurrentPermission(), Op: op, Err: err}
 	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT),
 		errors.Is(err, unix.ESOCKTNOSUPPORT), errors.Is(err, unix.ENOSYS):
-		return fmt.Errorf("open packet socket: %w: %w", ErrUnsupported, err)
+		return fmt.Errorf("%s: %w: %w", op, ErrUnsupported, err)
 	}
-	return fmt.Errorf("open packet socket: %w", err)
+	return fmt.Errorf("%s: %w", op, err)
 }
