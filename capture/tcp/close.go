@@ -18,13 +18,14 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 		return
 	}
 	c.sides[from].packets++
+	phase := c.phase()
+	c.lastFrom = from
 	if p.PayloadLen > 0 {
 		led[capture.SegmentOutOfRange]++
 		led[capture.BytesOutOfRange] += uint64(p.PayloadLen)
 	} else {
 		led[capture.SegmentControl]++
 	}
-	phase := c.phase()
 	t.book.TCP.Resets[p.Direction][phase]++
 	if c.state < stateEstablished {
 		why := capture.ReasonReset

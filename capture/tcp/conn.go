@@ -31,7 +31,7 @@ type conn struct {
 	attempts   uint16 // SYNs of the client
 	state      state
 	why        capture.Reason // set when the connection is being ended
-	lastFrom   capture.Side   // who sent payload last
+	lastFrom   capture.Side   // who sent payload, or the RST, last
 	holes      uint8          // bit per side that has a hole
 	proved     bool           // established by handshake or by payload
 	counted    bool           // in TCPCounters.Open
@@ -42,15 +42,16 @@ type conn struct {
 type sideFlags uint16
 
 const (
-	hasSeq   sideFlags = 1 << iota // nxt is known
-	softSeq                        // nxt is only what the other side acknowledged
-	sawSYN                         // the side's own SYN was seen or is proved by an ACK of it
-	hasAck                         // ack is known
-	hasScale                       // the window scale is known, or known to be none
-	sawFIN                         // fin is known
-	finAcked                       // and was acknowledged
-	ended                          // Handler.End was called
-	timing                         // rttSeq and rttAt are valid
+	hasSeq     sideFlags = 1 << iota // nxt is known
+	softSeq                          // nxt is only what the other side acknowledged
+	sawSYN                           // the side's own SYN was seen or is proved by an ACK of it
+	hasAck                           // ack is known
+	hasScale                         // the window scale is known, or known to be none
+	sawFIN                           // fin is known
+	finAcked                         // and was acknowledged
+	ended                            // Handler.End was called
+	timing                           // rttSeq and rttAt are valid
+	pendingSYN                       // a SYN with another number was seen; farNext follows it
 )
 
 // side is what one end sends, and what it acknowledges of the other's.
@@ -73,7 +74,7 @@ type side struct {
 	rttMin, rttMax uint32 // in units of rttUnit
 	rttN           uint32
 
-	farNext uint32 // sequence number after the last implausible segment
+	farNext uint32 // sequence number after the last implausible segment or SYN
 	packets uint32
 	retrans uint32
 

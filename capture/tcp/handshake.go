@@ -32,10 +32,11 @@ func (t *Table) first(p *capture.Packet, h uint32) {
 		t.firstSYN(c, from, p)
 	default:
 		t.hold(p)
-		c := t.newConn(p, h, t.whoSent(p))
+		from := t.whoSent(p)
+		c := t.newConn(p, h, from)
 		t.placing = false
 		led[capture.ConnsMidstream]++
-		t.joinMidway(c, p)
+		t.joinMidway(c, from, p)
 	}
 }
 
@@ -54,17 +55,28 @@ func (t *Table) newConn(p *capture.Packet, h uint32, from capture.Side) *conn {
 	return c
 }
 
+// revive goes on with a connection whose end was none, as with one that is
+// joined midway.
+func (t *Table) revive(c *conn, p *capture.Packet) {
+	client, role, h := c.id.Client, c.id.Role, c.hash
+	t.remove(c)
+	from := capture.Server
+	if p.Flow.Src == client {
+		from = capture.Client
+	}
+	c = t.newConn(p, h, from)
+	c.id.Role = role
+	t.book.Ledger[capture.ConnsMidstream]++
+	t.joinMidway(c, from, p)
+}
+
 // midstreamScale is what a window scale that was not captured is taken for. It
 // only bounds what is plausible.
 const midstreamScale = 8
 
 // joinMidway begins with the first payload of a connection older than the
 // capture.
-func (t *Table) joinMidway(c *conn, p *capture.Packet) {
-	from := capture.Client
-	if c.id.Server == p.Flow.Src {
-		from = capture.Server
-	}
+func (t *Table) joinMidway(c *conn, from capture.Side, p *capture.Packet) {
 	c.id.Midstream = true
 	for i := range c.sides {
 		c.sides[i].scale = midstreamScale
@@ -191,6 +203,8 @@ func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32
 		t.placing = false
 		t.first(p, h)
 	default:
+		s.farNext, s.farRun = seq, 0
+		s.flags |= pendingSYN
 		t.ignore(p)
 	}
 }
@@ -208,7 +222,7 @@ func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
 		if p.TCP.HasWindowScale {
 			s.scale = min(p.TCP.WindowScale, 14)
 		}
-	} else {
+	} else if !p.TCP.Flags.Has(capture.ACK) || s.has(hasAck) {
 		s.flags &^= timing // Karn's algorithm
 		s.retrans++
 		t.book.TCP.Retransmits[p.Direction][capture.RetransmitSYN]++
@@ -239,10 +253,9 @@ func (t *Table) reused(c *conn, from capture.Side, p *capture.Packet) bool {
 	if c.state == stateClosing || t.clock.Sub(c.seen) >= quietBeforeReuse {
 		return true
 	}
-	// A SYN-ACK that answers another SYN, from a side that had sent its own.
-	s, o := &c.sides[from], &c.sides[from.Other()]
-	return p.TCP.Flags.Has(capture.ACK) && c.state == stateEstablished && s.has(sawSYN) && o.has(sawSYN) &&
-		p.TCP.Ack != o.isn()+1 && !t.plausible(c, from.Other(), p.TCP.Ack, 0)
+	// That it is answered does.
+	o := &c.sides[from.Other()]
+	return p.TCP.Flags.Has(capture.ACK) && c.state == stateEstablished && o.has(pendingSYN) && p.TCP.Ack == o.farNext
 }
 
 // progress moves the handshake on. It covers the usual three steps, the

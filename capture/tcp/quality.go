@@ -23,8 +23,13 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 		o.start(ack)
 		o.flags |= softSeq
 	}
+	if c.state < stateEstablished && o.has(pendingSYN) && ack == o.farNext && o.off == 0 {
+		// Of several answers to the SYN this is the one that the client took.
+		o.start(ack)
+		o.flags &^= pendingSYN
+	}
 	d := diff(ack, o.nxt)
-	if d > farAway || d < -farAway {
+	if d > 0 && !t.mayAcknowledge(c, s, o, ack) || d < -farAway {
 		return
 	}
 	switch {
@@ -56,6 +61,20 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 	if d > 0 && !(o.has(sawFIN) && o.nxt == o.fin) && after(s.ack, o.nxt) {
 		t.openHole(c, from.Other())
 	}
+}
+
+// mayAcknowledge reports whether s can have been sent what it acknowledges
+// although that was not captured.
+func (t *Table) mayAcknowledge(c *conn, s, o *side, ack uint32) bool {
+	base := o.end
+	if s.has(hasAck) && after(s.ack, base) {
+		base = s.ack
+	}
+	limit := reach(s)
+	if c.state < stateEstablished {
+		limit = 1<<16 - 1 // nothing but the first flight can be missing
+	}
+	return diff(ack, base) <= limit
 }
 
 // offer follows the window that s offers.

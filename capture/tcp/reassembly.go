@@ -35,8 +35,12 @@ func (t *Table) data(c *conn, from capture.Side, p *capture.Packet, seq uint32) 
 	t.placing = false
 
 	a := arrival{seq: seq, end: seq + n, payload: p.Payload[:min(len(p.Payload), int(n))], mark: capture.Mark{Time: p.Time}}
-	if p.TCP.Flags.Has(capture.ACK) {
-		a.mark.Acked = c.sides[from.Other()].acked(p.TCP.Ack)
+	if p.TCP.Flags.Has(capture.ACK) && s.has(hasAck) {
+		ack := p.TCP.Ack
+		if after(ack, s.ack) {
+			ack = s.ack // it was not believed
+		}
+		a.mark.Acked = c.sides[from.Other()].acked(ack)
 	}
 	at := seq
 	if old := diff(s.nxt, seq); old > 0 {

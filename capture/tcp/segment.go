@@ -92,6 +92,9 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	}
 	if !s.has(hasSeq) {
 		s.start(seq)
+		if n == 0 {
+			s.flags |= softSeq // a number without payload may be anything
+		}
 	}
 	if p.TCP.Flags.Has(capture.ACK) {
 		t.acknowledge(c, from, p)
@@ -126,7 +129,11 @@ func (t *Table) plausible(c *conn, from capture.Side, seq, n uint32) bool {
 	if o.has(hasAck) && after(o.ack, base) {
 		base = o.ack
 	}
-	if diff(seq, base) <= t.reach(o) {
+	limit := reach(o)
+	if o.packets == 0 {
+		limit = oneSidedReach
+	}
+	if diff(seq, base) <= limit {
 		s.farRun = 0
 		return true
 	}
@@ -138,6 +145,7 @@ func (t *Table) plausible(c *conn, from capture.Side, seq, n uint32) bool {
 		s.farRun = 1
 	}
 	s.farNext = seq + n
+	s.flags &^= pendingSYN
 	if s.farRun <= maxFarRun {
 		return false
 	}
@@ -154,11 +162,12 @@ func (t *Table) plausible(c *conn, from capture.Side, seq, n uint32) bool {
 // ignored before the next one is believed.
 const maxFarRun = 3
 
+// oneSidedReach is how far a stream may jump of which the other direction is
+// not captured.
+const oneSidedReach = 16 << 20
+
 // reach is how far ahead of what o acknowledged its peer may be.
-func (t *Table) reach(o *side) int32 {
-	if o.packets == 0 {
-		return farAway // only one direction is captured
-	}
+func reach(o *side) int32 {
 	return int32(min(max(2*uint64(o.win), 1<<20), farAway))
 }
 
@@ -174,6 +183,10 @@ func (t *Table) afterEnd(c *conn, from capture.Side, p *capture.Packet) {
 	switch {
 	case n == 0:
 		led[capture.SegmentControl]++
+	case c.why == capture.ReasonReset && from == c.lastFrom && p.TCP.Seq == s.nxt:
+		// Who had reset the connection would send no more: the RST was not its
+		// own, and the connection lives.
+		t.revive(c, p)
 	case s.has(hasSeq) && !after(p.TCP.Seq+n, s.nxt) && diff(s.nxt, p.TCP.Seq) < farAway:
 		led[capture.SegmentDuplicate]++
 		led[capture.BytesDuplicate] += uint64(n)

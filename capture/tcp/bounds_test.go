@@ -1,0 +1,220 @@
+package tcp
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// TestEviction: ended connections give way first, then half-open ones, then the
+// most silent, and never the busy one.
+func TestEviction(t *testing.T) {
+	r := newRig(t, Config{MaxConns: 8})
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "0"}))
+	for i := 1; i <= 3; i++ {
+		r.play(fromPort(i, after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "1"})))
+	}
+	r.tick(3 * time.Second)
+	for i := 100; i < 300; i++ { // a flood
+		r.play(fromPort(i%50+100, moved(uint32(i), []seg{{from: cl, flags: "S"}})))
+		if i%20 == 0 {
+			r.play([]seg{{from: cl, flags: "PA", seq: uint32(i/20-5) + 2, ack: 1, data: "x"}})
+		}
+	}
+	l := &r.book.Ledger
+	if l[capture.ConnsEvicted] == 0 || r.book.TCP.Open[capture.RoleServer] != 4 {
+		t.Errorf("%d evicted, %v open, want 4 open: a flood of SYNs evicted an established connection", l[capture.ConnsEvicted], r.book.TCP.Open)
+	}
+	for _, o := range r.observed() {
+		if strings.HasPrefix(o, "closed") {
+			t.Errorf("%s: the eviction of a SYN is no more than counted", o)
+		}
+	}
+	r.book.Batch.Reset()
+	r.tick(3 * time.Second)
+	r.play([]seg{{from: cl, flags: "A", seq: 12, ack: 1}})
+	// Now established ones: the one that was active stays until the last.
+	for i := 500; i < 507; i++ {
+		r.play(fromPort(i, after3()))
+	}
+	if r.table.Len() != 8 {
+		t.Errorf("%d connections, want 8", r.table.Len())
+	}
+	p := r.packet(seg{from: cl, flags: "A", seq: 12, ack: 1}, bases)
+	if c, _ := r.table.find(r.table.hash(&p.Flow), &p.Flow); c == nil {
+		t.Error("the connection that was active last was evicted")
+	}
+	r.flush()
+}
+
+// TestClosedAreBounded: no more than MaxClosed ended connections are remembered,
+// and those for ClosedTimeout.
+func TestClosedAreBounded(t *testing.T) {
+	r := newRig(t, Config{MaxClosed: 5})
+	for i := range 20 {
+		r.play(fromPort(i, after3(seg{from: cl, flags: "FA", seq: 1, ack: 1}, seg{from: sv, flags: "FA", seq: 1, ack: 2}, seg{from: cl, flags: "A", seq: 2, ack: 2})))
+	}
+	if r.table.Len() != 5 {
+		t.Errorf("%d remembered, want 5", r.table.Len())
+	}
+	r.tick(7 * time.Second)
+	if r.table.Len() != 0 {
+		t.Errorf("%d remembered after 7 s, want 0", r.table.Len())
+	}
+}
+
+// TestClock: a capture's clock that runs backwards or leaps ends nothing and
+// makes no negative duration.
+func TestClock(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "a"}))
+	r.now += capture.Time(10 * 365 * 24 * time.Hour)
+	r.table.Tick(r.now)
+	r.play([]seg{{from: sv, flags: "PA", seq: 1, ack: 2, data: "b"}})
+	r.now -= capture.Time(20 * 365 * 24 * time.Hour)
+	r.table.Tick(r.now)
+	r.play([]seg{{from: cl, flags: "A", seq: 2, ack: 2}})
+	if r.book.Ledger[capture.ConnsLive] != 1 {
+		t.Errorf("%d connections live, want 1", r.book.Ledger[capture.ConnsLive])
+	}
+	if r.book.ClockSteps != 1 {
+		t.Errorf("%d clock steps, want 1", r.book.ClockSteps)
+	}
+	r.flush()
+	c := r.closed()
+	if c.RTTMin < 0 || c.RTTMax < 0 || c.RTTMean < 0 {
+		t.Errorf("round trip %v %v %v", c.RTTMin, c.RTTMean, c.RTTMax)
+	}
+	for _, o := range r.book.Batch.Observations {
+		if o, ok := o.(*capture.ConnOpened); ok && (o.Handshake < 0 || o.ServerTime < 0) {
+			t.Errorf("handshake %v %v", o.Handshake, o.ServerTime)
+		}
+	}
+}
+
+// TestClockBackAtStart: the handshake's packets are stamped backwards.
+func TestClockBackAtStart(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play([]seg{{from: cl, flags: "S"}, {from: sv, flags: "SA", ack: 1, after: -5 * time.Second}, {from: cl, flags: "R", seq: 1, after: -5 * time.Second}})
+	f := r.book.Batch.Observations[0].(*capture.ConnFailed)
+	if f.Elapsed != 0 || r.book.ClockSteps != 2 {
+		t.Errorf("elapsed %v, %d steps, want 0 and 2", f.Elapsed, r.book.ClockSteps)
+	}
+}
+
+// TestIdleForLong: a silence longer than the wheel is round expires when it is
+// due and not before.
+func TestIdleForLong(t *testing.T) {
+	r := newRig(t, Config{IdleTimeout: 3000 * time.Second})
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "a"}))
+	r.tick(2999 * time.Second)
+	if r.book.Ledger[capture.ConnsLive] != 1 {
+		t.Fatal("expired early")
+	}
+	r.tick(3 * time.Second)
+	if r.book.Ledger[capture.ConnsTimedOut] != 1 {
+		t.Error("did not expire")
+	}
+}
+
+// TestHoarding is an attack: 1,000 connections, each with one byte missing and
+// much after it. Memory stays bounded, nothing is refused, and what is given up
+// is a counted gap.
+func TestHoarding(t *testing.T) {
+	r := newRig(t, Config{MaxBuffered: 1 << 20})
+	chunk := strings.Repeat("x", 1400)
+	for i := range 1000 {
+		r.play(fromPort(i%500, moved(uint32(i/500)<<24, handshake)))
+		for j := range 8 {
+			for _, s := range fromPort(i%500, moved(uint32(i/500)<<24, []seg{{from: cl, flags: "A", seq: 2 + uint32(j*1400), ack: 1, data: chunk}})) {
+				r.feed(r.packet(s, bases))
+			}
+		}
+		if i == 400 {
+			r.calls = nil
+		}
+	}
+	l := &r.book.Ledger
+	if l[capture.BytesRefused] != 0 || l[capture.BytesDelivered]+l[capture.BytesLive] != l[capture.BytesSeen] {
+		t.Errorf("%d refused, %d delivered, %d live of %d", l[capture.BytesRefused], l[capture.BytesDelivered], l[capture.BytesLive], l[capture.BytesSeen])
+	}
+	r.flush()
+	if l[capture.GapBytes] != 1000 {
+		t.Errorf("%d bytes in gaps, want 1000", l[capture.GapBytes])
+	}
+}
+
+// TestTable inserts and removes at random places and finds the same
+// connections as a map.
+func TestTable(t *testing.T) {
+	r := newRig(t, Config{MaxConns: 3000})
+	want := map[capture.Flow]uint64{}
+	p := r.packet(seg{from: cl, flags: "S"}, bases)
+	x := uint32(1)
+	for i := range 20000 {
+		x = x*1664525 + 1013904223
+		f := p.Flow
+		f.Src.Port = uint16(x >> 20)
+		h := r.table.hash(&f)
+		if h != r.table.hash(&capture.Flow{Src: f.Dst, Dst: f.Src}) {
+			t.Fatal("the hash differs by direction")
+		}
+		c, side := r.table.find(h, &f)
+		if (c != nil) != (want[f] != 0) || c != nil && (c.id.ID != want[f] || side != cl) {
+			t.Fatalf("step %d: found %v, want connection %d", i, c, want[f])
+		}
+		if c != nil {
+			r.table.remove(c)
+			delete(want, f)
+			continue
+		}
+		if len(want) == 3000 {
+			continue
+		}
+		c = r.table.insert(h)
+		c.id = capture.Conn{ID: uint64(i + 1), Client: f.Src, Server: f.Dst}
+		want[f] = c.id.ID
+	}
+	if len(want) < 1000 || r.table.Len() != len(want) {
+		t.Errorf("%d in the table, %d wanted", r.table.Len(), len(want))
+	}
+}
+
+func TestBufferPool(t *testing.T) {
+	p := bufferPool{limit: 4096}
+	if b, ok := p.get(nil); b != nil || !ok {
+		t.Error("an empty buffer is nil and costs nothing")
+	}
+	var held [][]byte
+	for range 16 {
+		b, ok := p.get([]byte("abc"))
+		if !ok || string(b) != "abc" {
+			t.Fatalf("got %q, %v", b, ok)
+		}
+		held = append(held, b)
+	}
+	if _, ok := p.get([]byte("d")); ok {
+		t.Error("a buffer beyond the limit")
+	}
+	for _, b := range held {
+		p.put(b)
+	}
+	// Another size has to displace what is kept.
+	b, ok := p.get(make([]byte, 3000))
+	if !ok || p.allocated > 4096 {
+		t.Errorf("%v, %d allocated", ok, p.allocated)
+	}
+	p.put(b)
+	if p.inUse != 0 {
+		t.Errorf("%d in use", p.inUse)
+	}
+	if _, ok := p.get(make([]byte, 5000)); ok {
+		t.Error("a buffer larger than the limit")
+	}
+	p.limit = 1 << 30
+	if _, ok := p.get(make([]byte, 17<<20)); ok {
+		t.Error("a buffer larger than the largest size")
+	}
+}

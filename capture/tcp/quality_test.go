@@ -1,0 +1,162 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+
+// closed returns the only ConnClosed.
+func (r *rig) closed() *capture.ConnClosed {
+	r.t.Helper()
+	var found *capture.ConnClosed
+	for _, o := range r.book.Batch.Observations {
+		if c, ok := o.(*capture.ConnClosed); ok {
+			if found != nil {
+				r.t.Fatal("more than one ConnClosed")
+			}
+			found = c
+		}
+	}
+	if found == nil {
+		r.t.Fatal("no ConnClosed")
+	}
+	return found
+}
+
+// TestRoundTrip: the server is local here, so that what it sends and gets
+// acknowledged crosses the network: SYN-ACK 20 ms, response 30 ms.
+func TestRoundTrip(t *testing.T) {
+	script := []seg{{from: cl, flags: "S"}, {from: sv, flags: "SA", ack: 1, after: ms(1)}, {from: cl, flags: "A", seq: 1, ack: 1, after: ms(20)},
+		{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", after: ms(5)}, {from: sv, flags: "A", seq: 1, ack: 4, after: ms(2)}, {from: sv, flags: "PA", seq: 1, ack: 4, data: "ok", after: ms(7)},
+		{from: cl, flags: "A", seq: 4, ack: 3, after: ms(30)}}
+	for _, tt := range []struct {
+		name             string
+		change           func(*capture.Packet)
+		least, mean, max time.Duration
+	}{
+		{"server local", nil, ms(20), ms(25), ms(30)},
+		{"client local", func(p *capture.Packet) { p.Direction ^= capture.Receive ^ capture.Transmit }, ms(1), 1500 * time.Microsecond, ms(2)},
+		{"nobody known to be local: the longer way", func(p *capture.Packet) { p.Direction = capture.DirectionUnknown }, ms(20), ms(25), ms(30)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			for _, s := range script {
+				s.opt = tt.change
+				r.feed(r.packet(s, bases))
+			}
+			opened := r.book.Batch.Observations[0].(*capture.ConnOpened)
+			if opened.Handshake != ms(21) || opened.ServerTime != ms(1) {
+				t.Errorf("handshake %v, server %v, want 21ms and 1ms", opened.Handshake, opened.ServerTime)
+			}
+			r.flush()
+			if c := r.closed(); c.RTTMin != tt.least || c.RTTMean != tt.mean || c.RTTMax != tt.max {
+				t.Errorf("round trip %v %v %v, want %v %v %v", c.RTTMin, c.RTTMean, c.RTTMax, tt.least, tt.mean, tt.max)
+			}
+		})
+	}
+}
+
+// TestKarn: RFC 6298, section 3: "RTT samples MUST NOT be made using segments
+// that were retransmitted (and thus for which it is ambiguous whether the reply
+// was for the first instance of the packet or a later instance)".
+func TestKarn(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play([]seg{{from: cl, flags: "S"}, {from: cl, flags: "S", after: time.Second}, {from: sv, flags: "SA", ack: 1}, {from: cl, flags: "A", seq: 1, ack: 1, after: ms(3)},
+		{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}, {from: sv, flags: "PA", seq: 1, ack: 1, data: "ok", after: ms(200)}, {from: cl, flags: "A", seq: 1, ack: 3}})
+	c := r.table.lone()
+	if n := c.sides[cl].rttN; n != 0 {
+		t.Errorf("%d samples from a SYN sent twice", n)
+	}
+	r.flush()
+	if got := r.closed(); got.RTTMax != ms(3) || got.Retransmits != [2]uint64{1, 1} {
+		t.Errorf("longest %v, retransmits %v; want 3ms of the SYN-ACK alone, and 1, 1", got.RTTMax, got.Retransmits)
+	}
+	if got := r.book.TCP.Retransmits[capture.Receive][capture.RetransmitSYN]; got != 1 {
+		t.Errorf("%d SYNs sent again, want 1", got)
+	}
+}
+
+// TestRetransmits tells the kinds apart.
+func TestRetransmits(t *testing.T) {
+	dup := seg{from: cl, flags: "A", seq: 1, ack: 1}
+	first, second := seg{from: sv, flags: "A", seq: 1, ack: 1, data: "ab"}, seg{from: sv, flags: "A", seq: 3, ack: 1, data: "cd"}
+	slow := func(s seg, d time.Duration) seg { s.after = d; return s }
+	kinds := func(k ...int) (w [capture.NumRetransmitKinds]uint64) {
+		for _, k := range k {
+			w[k]++
+		}
+		return w
+	}
+	for _, tt := range []struct {
+		name       string
+		script     []seg
+		kinds      [capture.NumRetransmitKinds]uint64
+		outOfOrder uint64
+		dupAcks    uint64
+	}{
+		{"timeout", []seg{first, slow(first, ms(300))}, kinds(int(capture.RetransmitTimeout)), 0, 0},
+		{"timeout of what was never captured", []seg{second, slow(first, ms(300))}, kinds(int(capture.RetransmitTimeout)), 0, 1},
+		{"fast: after three duplicate acknowledgements", []seg{second, dup, dup, dup, first}, kinds(int(capture.RetransmitFast)), 0, 3},
+		{"two are not enough", []seg{second, dup, dup, slow(first, ms(50))}, kinds(int(capture.RetransmitTimeout)), 0, 2},
+		{"spurious: it was acknowledged", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3}, slow(first, ms(300))}, kinds(int(capture.RetransmitSpurious)), 0, 0},
+		{"out of order: at once", []seg{second, first}, kinds(), 1, 0},
+		{"keep-alive probe", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3}, {from: sv, flags: "A", seq: 2, ack: 1, data: "x", after: time.Minute}}, kinds(), 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.play(handshake)
+			r.play(tt.script)
+			tcp := &r.book.TCP
+			if got := tcp.Retransmits[capture.Transmit]; got != tt.kinds {
+				t.Errorf("retransmits %v, want %v", got, tt.kinds)
+			}
+			if got := tcp.OutOfOrder[capture.Transmit]; got != tt.outOfOrder {
+				t.Errorf("%d out of order, want %d", got, tt.outOfOrder)
+			}
+			if tt.name != "timeout of what was never captured" {
+				if got := tcp.DuplicateAcks[capture.Receive]; got != tt.dupAcks {
+					t.Errorf("%d duplicate acknowledgements, want %d", got, tt.dupAcks)
+				}
+			}
+			if tcp.Retransmits[capture.Receive] != kinds() {
+				t.Error("counted in the wrong direction")
+			}
+		})
+	}
+}
+
+func TestZeroWindow(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play(after3(seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}, seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}, seg{from: sv, flags: "A", seq: 1, ack: 1},
+		seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}))
+	if got := r.book.TCP.ZeroWindow; got != [capture.NumDirections]uint64{capture.Transmit: 2} {
+		t.Errorf("zero windows %v, want 2 transmitted: it closed twice", got)
+	}
+}
+
+// TestWindowScale: RFC 7323, section 2.2: "both sides MUST send Window Scale
+// options in their <SYN> segments to enable window scaling in either
+// direction".
+func TestWindowScale(t *testing.T) {
+	scaled := func(p *capture.Packet) { p.TCP.HasWindowScale, p.TCP.WindowScale = true, 9 }
+	for _, both := range []bool{true, false} {
+		r := newRig(t, Config{})
+		script := after3(seg{from: sv, flags: "A", seq: 1, ack: 1, win: 1000})
+		script[0].opt = scaled
+		if both {
+			script[1].opt = scaled
+		}
+		r.play(script)
+		want := uint32(1000)
+		if both {
+			want <<= 9
+		}
+		if got := r.table.lone().sides[sv].win; got != want {
+			t.Errorf("both %v: window %d, want %d", both, got, want)
+		}
+	}
+}
