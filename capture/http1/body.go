@@ -100,8 +100,13 @@ func (p *Parser) endResponseHead(s *stream, g *segment) {
 	}
 	if h.interim {
 		l[capture.ResponsesInterim]++
-		if p.candidates(m.at, 1) == 1 && p.skip == 0 && p.vague == 0 {
+		client := &p.sides[capture.Client]
+		switch {
+		case p.skip > 0 || p.vague > 0:
+		case p.candidates(m.at, 1) == 1:
 			p.first.interim++
+		case p.first == nil && m.at.Acked > client.next && !client.ended:
+			p.holdInterim(m.at)
 		}
 		s.msg, s.state = nil, stateStart
 		p.pool.releaseMessage(m)
@@ -186,6 +191,10 @@ func (p *Parser) upgrade() {
 // skipBody passes over body bytes without looking at them.
 func (p *Parser) skipBody(s *stream, g *segment) {
 	m := s.msg
+	if m.body == 0 && s.state == stateLength && p.noBody(m, g) {
+		p.endBodiless(s, m)
+		return
+	}
 	n := len(g.b) - g.i
 	if s.state != stateClose && int64(n) > m.remain {
 		n = int(m.remain)
@@ -193,6 +202,17 @@ func (p *Parser) skipBody(s *stream, g *segment) {
 	p.took(g, n, capture.DeliveredHTTP1Body)
 	m.last = g.at.Time
 	p.passBody(s, g.from, g.at, g.offset(), n)
+}
+
+// noBody reports whether a response whose request is not known answered HEAD
+// after all: where its body should begin another response does, and the client
+// has sent something since.
+func (p *Parser) noBody(m *message, g *segment) bool {
+	if g.from == capture.Client || m.x == nil || m.x.hasRequest || g.i > 0 || g.at.Acked <= m.at.Acked {
+		return false
+	}
+	ok, _ := headAt(g.b, capture.Server, false)
+	return ok
 }
 
 // passBody advances n body bytes, seen or not.

@@ -127,39 +127,44 @@ func plausibleTarget(r requestLine) bool {
 // headAt tells whether b, a whole segment, begins a message of the given side so
 // plainly that a parser that has lost its place may take it up there: a whole
 // start line with no leniency, and a whole valid field line or the end of the
-// head within b. An HTTP/1.1 request without any field breaks RFC 9112, section
-// 3.2 ("A client MUST send a Host header field in all HTTP/1.1 request
-// messages"): it is only believed when proven says that something else speaks
-// for it, or when the segment ends with it. A request may also end its segment
-// right after its start line: then the next line must prove it (see readHead).
-func headAt(b []byte, from capture.Side, proven bool) bool {
+// head within b.
+//
+// Less is enough when proven says that something else speaks for it: an HTTP/1.1
+// request without any field (RFC 9112, section 3.2: "A client MUST send a Host
+// header field in all HTTP/1.1 request messages") and a response whose first
+// field line is not within b. So is such a request that ends its segment.
+//
+// open says that b ends before the first field line does. A request is then to
+// be given up if that line turns out to be none.
+func headAt(b []byte, from capture.Side, proven bool) (ok, open bool) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 2 || b[i-1] != '\r' {
-		return false
+		return false, false
 	}
 	line, rest := b[:i-1], b[i+1:]
 	if from == capture.Server {
 		if _, _, why := parseStatusLine(line); why != capture.ReasonNone {
-			return false
+			return false, false
 		}
 	} else {
 		r, why := parseRequestLine(line)
 		if why != capture.ReasonNone || !KnownMethod(r.method) || !plausibleTarget(r) || bytes.IndexByte(r.target, ' ') >= 0 {
-			return false
-		}
-		if len(rest) == 0 {
-			return true
+			return false, false
 		}
 		proven = proven || r.version == 10 || len(rest) == 2
 	}
 	j := bytes.IndexByte(rest, '\n')
-	if j < 1 || rest[j-1] != '\r' {
-		return false
+	switch {
+	case j < 0:
+		n := tokenLen(rest)
+		begun := n == len(rest) || n > 0 && rest[n] == ':' || len(rest) == 1 && rest[0] == '\r'
+		return begun && (proven || from == capture.Client), true
+	case j == 0 || rest[j-1] != '\r':
+		return false, false
+	case j == 1:
+		return proven || from == capture.Server, false
 	}
-	if j == 1 {
-		return proven || from == capture.Server
-	}
-	return strictField(rest[:j-1])
+	return strictField(rest[:j-1]), false
 }
 
 // strictField reports whether line is a field line without any leniency.

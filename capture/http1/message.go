@@ -1,10 +1,6 @@
 package http1
 
-import (
-	"bytes"
-
-	"github.com/wiretell/wiretell/capture"
-)
+import "github.com/wiretell/wiretell/capture"
 
 // message is one message in progress.
 type message struct {
@@ -30,14 +26,13 @@ func (p *Parser) finish(s *stream, from capture.Side, at capture.Mark, offset ui
 	m := s.msg
 	s.msg, s.state = nil, stateStart
 	if from == capture.Client {
-		gate := p.answered
-		if m.x != nil {
-			gate = m.x.acked
+		if s.soft {
+			s.between = m.x == nil
+			if m.x != nil {
+				s.gate = m.x.acked
+			}
 		}
 		p.requestOver(m, capture.ReasonNone)
-		if s.soft {
-			p.doubt(s, gate)
-		}
 	} else {
 		if m.x != nil {
 			m.x.end = offset
@@ -46,18 +41,13 @@ func (p *Parser) finish(s *stream, from capture.Side, at capture.Mark, offset ui
 			}
 		}
 		p.responseOver(m, capture.ReasonNone)
-		if s.soft {
-			p.doubt(s, offset)
-		}
+		s.gate = offset
+	}
+	if s.soft { // its framing is not to be trusted: its sender may still be within it
+		s.soft = false
+		s.state, s.why = stateDesync, capture.ReasonBadHeader
 	}
 	p.pool.releaseMessage(m)
-}
-
-// doubt follows a message whose framing is not to be trusted: its sender may
-// still be within it.
-func (p *Parser) doubt(s *stream, gate uint64) {
-	s.soft = false
-	s.state, s.why, s.gate = stateDesync, capture.ReasonBadHeader, gate
 }
 
 // requestOver notes that no more of a request comes: it is whole, or why not.
@@ -159,10 +149,10 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 	s.msg, s.state, s.why = nil, stateDesync, why
 	s.soft, s.joining = false, false
 	if from == capture.Client {
-		s.gate = p.answered
+		s.between = true
 		if m != nil {
 			if m.x != nil && m.x.counted {
-				s.gate = m.x.acked
+				s.between, s.gate = false, m.x.acked
 			}
 			p.requestOver(m, why)
 			p.pool.releaseMessage(m)
@@ -191,10 +181,12 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 		}
 		p.pool.releaseMessage(m)
 	default:
+		if m.x != nil && m.x.hasRequest {
+			p.answered = max(p.answered, at.Offset)
+		}
 		p.responseOver(m, why)
 		p.pool.releaseMessage(m)
 	}
-	p.answered = max(p.answered, at.Offset)
 	p.vague = 0
 	if p.skip > 0 || p.over > 0 || why == capture.ReasonSwitchedProtocol {
 		p.skip, p.over, p.odd = 0, 0, false
@@ -211,17 +203,26 @@ func (p *Parser) loseNext(at capture.Mark, n int, why capture.Reason) {
 	switch x := p.first; {
 	case x == nil || p.skip > 0:
 	case n > 0 && x.acked < at.Offset+uint64(n), n == 0 && x.answers(at):
+		p.answered = max(p.answered, at.Offset)
 		p.unanswered(p.pop(), why)
 	}
 }
 
 // resync looks for a message at the start of a segment (see pairing).
 func (p *Parser) resync(s *stream, g *segment) {
-	if g.i == 0 && p.findable(s, g) {
-		s.state = stateStart
-		s.tentative = g.from == capture.Client && bytes.IndexByte(g.b, '\n') == len(g.b)-1
-		s.joining, s.soft = false, false
-		return
+	if g.i == 0 {
+		var ok, open bool
+		if g.from == capture.Client {
+			ok, open = p.findRequest(s, g)
+		} else {
+			ok, open = p.findResponse(s, g)
+		}
+		if ok {
+			s.state = stateStart
+			s.tentative = open && g.from == capture.Client
+			s.joining, s.soft = false, false
+			return
+		}
 	}
 	why := s.why
 	if !unseen(why) {
@@ -230,31 +231,49 @@ func (p *Parser) resync(s *stream, g *segment) {
 	p.unread(g, capture.DeliveredDesync, why)
 }
 
-func (p *Parser) findable(s *stream, g *segment) bool {
-	if g.from == capture.Client {
-		if s.joining {
-			return headAt(g.b, g.from, false)
-		}
-		return g.at.Acked > s.gate && !p.pipelined && headAt(g.b, g.from, true)
+func (p *Parser) findRequest(s *stream, g *segment) (ok, open bool) {
+	if s.joining {
+		return headAt(g.b, capture.Client, false)
 	}
+	gate := s.gate
+	if s.between {
+		gate = p.answered
+	}
+	if p.pipelined {
+		return false, false
+	}
+	ok, open = headAt(g.b, capture.Client, true)
+	if ok && g.at.Acked <= gate {
+		// It looks like a request sent before the response to what the hole took.
+		p.pipelined = true
+		return false, false
+	}
+	return ok, open
+}
+
+func (p *Parser) findResponse(s *stream, g *segment) (ok, open bool) {
 	if s.gate == never {
-		return false
+		return false, false
 	}
 	if n := p.candidates(g.at, p.queued); n > 0 {
-		if p.first.acked < s.gate || !headAt(g.b, g.from, true) {
-			return false
+		if p.first.acked < s.gate {
+			return false, false
 		}
-		p.vague = n - 1
-		return true
+		// Where the client had received all before when it sent its request, and
+		// nothing else, a response must begin.
+		ok, open = headAt(g.b, capture.Server, n == 1 && p.first.acked == g.at.Offset)
+		if ok {
+			p.vague = n - 1
+		}
+		return ok, open
 	}
 	// No request is known. Where the client's side is unread as well, its
 	// requests are, and a response to one of them is believed when the client
 	// has sent something since the segment before.
-	client := &p.sides[capture.Client]
-	if p.first != nil || client.state != stateDesync {
-		return false
+	if p.first != nil || p.sides[capture.Client].state != stateDesync || s.heard && g.at.Acked <= s.acked {
+		return false, false
 	}
-	return (!s.heard || g.at.Acked > s.acked) && headAt(g.b, g.from, false)
+	return headAt(g.b, capture.Server, false)
 }
 
 // endClient ends the requests.

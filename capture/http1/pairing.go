@@ -56,12 +56,13 @@ import (
 // after it has received the responses to all before it: then K of that request
 // lies behind the first byte of the response to the last request in (or cut by)
 // the hole, and every response at S >= K answers it or a later one. So a request
-// is taken up again only if its K is greater than gate, an offset at or before
-// which the response to the first thing in the hole begins: the end of the last
-// response that was paired when the hole begins between messages (orphans do
-// not move it), or K of the request whose body the hole cut. A client that was
-// seen to pipeline is not taken up again at all: it may have several requests in
-// the hole and one behind it, and nothing on the wire tells how many.
+// is taken up again only if its K is greater than the gate, an offset at or
+// before which the response to the first thing in the hole begins: the end of the
+// response to the last request before it when the hole begins between messages
+// (orphans do not move it), or K of the request whose body the hole cut. A client
+// that was seen to pipeline, also by what looks like a request that fails this,
+// is not taken up again at all: it may have several requests in the hole and one
+// behind it, and nothing on the wire tells how many.
 //
 // # Late requests
 //
@@ -167,13 +168,17 @@ func (p *Parser) watchPipelining(server *stream, x *exchange) {
 	}
 }
 
-// bodiless ends an orphan response whose body was assumed in error: the client
-// has gone on at the given offset of the server's stream.
+// bodiless ends a response whose body was assumed in error: the message after
+// it begins at the given offset of the server's stream.
 func (p *Parser) bodiless(server *stream, m *message, offset uint64) {
 	if offset != server.next || m.body > 0 {
 		p.mistaken(server)
 		return
 	}
+	p.endBodiless(server, m)
+}
+
+func (p *Parser) endBodiless(server *stream, m *message) {
 	server.msg, server.state = nil, stateStart
 	p.responseOver(m, capture.ReasonNone)
 	p.pool.releaseMessage(m)
@@ -283,6 +288,16 @@ func (p *Parser) hold(x *exchange, at capture.Mark) {
 	p.holding++
 }
 
+// holdInterim is hold for an interim response.
+func (p *Parser) holdInterim(at capture.Mark) {
+	x := p.orphan(capture.ReasonNone)
+	x.interim, x.responseDone = 1, true
+	p.hold(x, at)
+}
+
+// interimOnly reports whether a held response is an interim one.
+func (x *exchange) interimOnly() bool { return x.interim > 0 && x.status == 0 }
+
 // unhold takes x from the held responses.
 func (p *Parser) unhold(x *exchange) {
 	link := &p.held
@@ -297,6 +312,10 @@ func (p *Parser) unhold(x *exchange) {
 // giveUp makes a held response an orphan.
 func (p *Parser) giveUp(x *exchange) {
 	p.unhold(x)
+	if x.interimOnly() {
+		p.pool.release(x)
+		return
+	}
 	p.passed, p.reach = max(p.passed, x.acked), max(p.reach, x.start)
 	if x.responseDone {
 		x.responseDone = false
@@ -315,17 +334,22 @@ func (p *Parser) giveUpTo(offset uint64) {
 // claim gives the late request x the held response that answers it, and
 // reports whether the request's wait is over before it began.
 func (p *Parser) claim(server *stream, x *exchange) bool {
-	if p.first == nil {
-		for r := p.held; r != nil; r = r.next {
-			if x.acked <= r.acked && x.start < r.start {
-				for p.held != r {
-					p.giveUp(p.held)
-				}
-				p.unhold(r)
-				p.join(server, x, r)
-				return true
-			}
+	for r := p.held; r != nil && p.first == nil; {
+		if x.acked > r.acked || x.start >= r.start {
+			r = r.next
+			continue
 		}
+		for p.held != r {
+			p.giveUp(p.held)
+		}
+		p.unhold(r)
+		if !r.interimOnly() {
+			p.join(server, x, r)
+			return true
+		}
+		x.interim += r.interim
+		p.pool.release(r)
+		r = p.held
 	}
 	if p.reach > 0 && x.acked <= p.passed && x.start < p.reach {
 		p.unanswered(x, capture.ReasonGap)
@@ -336,7 +360,7 @@ func (p *Parser) claim(server *stream, x *exchange) bool {
 
 // join makes one exchange of a request and the response r that came before it.
 func (p *Parser) join(server *stream, x, r *exchange) {
-	x.status, x.interim = r.status, r.interim
+	x.status, x.interim = r.status, x.interim+r.interim
 	x.responseStart, x.responseEnd = r.responseStart, r.responseEnd
 	x.responseBody, x.responseWire = r.responseBody, r.responseWire
 	x.lost += r.lost
@@ -357,8 +381,12 @@ func (p *Parser) join(server *stream, x, r *exchange) {
 		p.answered = max(p.answered, end)
 		p.answer(x)
 	}
-	if x.head && (bodied || !done && server.msg != nil && server.msg.x == x && server.state != stateHead) {
+	switch m := server.msg; {
+	case !x.head:
+	case done && bodied:
 		p.mistaken(server)
+	case !done && m != nil && m.x == x && server.state != stateHead:
+		p.bodiless(server, m, server.next)
 	}
 }
 

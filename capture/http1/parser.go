@@ -47,6 +47,7 @@ type stream struct {
 	ended     bool
 	next      uint64 // offset behind the last byte handed over
 	acked     uint64 // Mark.Acked of the last segment
+	between   bool   // in stateDesync: the hole begins between messages
 	gate      uint64 // in stateDesync: see pairing
 	msg       *message
 }

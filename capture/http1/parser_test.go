@@ -34,13 +34,24 @@ type rig struct {
 	now    capture.Time
 	handed uint64 // bytes given to Data
 	ended  [2]bool
-	late   bool // gaps are told only before the next bytes of their side, not when acknowledged
-	owed   [2]int
-	why    capture.Reason
+	owed   [2]int // bytes lost and not yet told
+	// patience is after how many further packets a hole is told; what its side
+	// sends meanwhile waits. -1: a hole is told when it is acknowledged or
+	// followed by bytes of its side.
+	patience int
+	waiting  [2][]held
+	age      [2]int
+	why      capture.Reason
+}
+
+// held is a segment behind a hole.
+type held struct {
+	at   capture.Mark
+	data string
 }
 
 func newRig(t testing.TB, cfg Config, midstream bool) *rig {
-	r := &rig{t: t, book: &capture.Book{Batch: new(capture.Batch)}, port: new(capture.PortStats), now: 1000, why: capture.ReasonGap}
+	r := &rig{t: t, book: &capture.Book{Batch: new(capture.Batch)}, port: new(capture.PortStats), now: 1000, why: capture.ReasonGap, patience: -1}
 	r.pool = NewPool(cfg, r.book)
 	r.conn = capture.Conn{ID: 1, Midstream: midstream}
 	r.p = r.pool.Open(&r.conn, r.port)
@@ -61,32 +72,57 @@ func (r *rig) balance() {
 	}
 }
 
+// gap tells the hole of a side, and what waited behind it.
 func (r *rig) gap(from capture.Side) {
-	if n := r.owed[from]; n > 0 {
-		r.owed[from] = 0
-		at := capture.Mark{Time: r.now, Offset: r.next[from] - uint64(n), Acked: r.next[from.Other()]}
-		r.p.Gap(at, from, n, r.why)
-		r.balance()
+	n := r.owed[from]
+	if n == 0 {
+		return
 	}
+	r.owed[from] = 0
+	first := r.next[from]
+	if w := r.waiting[from]; len(w) > 0 {
+		first = w[0].at.Offset
+	}
+	r.p.Gap(capture.Mark{Time: r.now, Offset: first - uint64(n), Acked: r.next[from.Other()]}, from, n, r.why)
+	r.balance()
+	for _, w := range r.waiting[from] {
+		r.data(w.at, from, w.data)
+	}
+	r.waiting[from] = nil
+}
+
+func (r *rig) data(at capture.Mark, from capture.Side, b string) {
+	r.handed += uint64(len(b))
+	r.p.Data(at, from, []byte(b))
+	r.balance()
 }
 
 func (r *rig) send(p packet) {
 	r.now += 1000
 	if len(p.data) > 0 {
-		// The segment acknowledges all that the other side sent, holes too.
-		if !r.late {
-			r.gap(p.from.Other())
+		for side := range r.owed {
+			if r.owed[side] == 0 {
+				continue
+			}
+			r.age[side]++
+			// A segment acknowledges all that the other side sent, holes too.
+			if r.patience < 0 && (p.from == capture.Side(side).Other() || !p.lost) || r.patience >= 0 && r.age[side] > r.patience {
+				r.gap(capture.Side(side))
+			}
 		}
-		if p.lost {
+		at := capture.Mark{Time: r.now, Offset: r.next[p.from], Acked: r.next[p.from.Other()]}
+		r.next[p.from] += uint64(len(p.data))
+		switch {
+		case p.lost && r.owed[p.from] == 0:
+			r.owed[p.from], r.age[p.from] = len(p.data), 0
+		case p.lost && len(r.waiting[p.from]) == 0:
 			r.owed[p.from] += len(p.data)
-			r.next[p.from] += uint64(len(p.data))
-		} else {
-			r.gap(p.from)
-			at := capture.Mark{Time: r.now, Offset: r.next[p.from], Acked: r.next[p.from.Other()]}
-			r.next[p.from] += uint64(len(p.data))
-			r.handed += uint64(len(p.data))
-			r.p.Data(at, p.from, []byte(p.data))
-			r.balance()
+		case p.lost:
+			r.t.Fatal("a second hole while one is open")
+		case r.owed[p.from] > 0:
+			r.waiting[p.from] = append(r.waiting[p.from], held{at, p.data})
+		default:
+			r.data(at, p.from, p.data)
 		}
 	}
 	if p.end != capture.ReasonNone {
