@@ -26,6 +26,9 @@ type Desk struct {
 	// Snapshot is told of each snapshot; nil ignores them.
 	Snapshot func(*capture.Snapshot)
 
+	// Summary is what the run came to, once Run has returned.
+	Summary diagnosis.Summary
+
 	kernel     capture.Kernel
 	hasKernel  bool
 	nextKernel capture.Time
@@ -49,6 +52,7 @@ func (d *Desk) Run() []diagnosis.Finding {
 			if b.Snapshot.Final {
 				findings = d.Tree.Final(b.Snapshot.Time, in)
 				final = findings
+				d.Summary = diagnosis.Summarize(in, findings)
 			} else {
 				findings = d.Tree.Tick(b.Snapshot.Time, in)
 			}

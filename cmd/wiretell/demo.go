@@ -77,17 +77,15 @@ func demo(cmd *cobra.Command) error {
 	p.desk.Kernel = netns.NewReader(netns.Options{}).Read
 	p.desk.KernelEvery = time.Second
 	done := make(chan error, 1)
-	var findings []diagnosis.Finding
 	go func() {
-		var err error
-		findings, err = p.run(src)
+		_, err := p.run(src)
 		done <- err
 	}()
 	callErr := service.calls()
-	service.close()
 	time.Sleep(200 * time.Millisecond) // the last packets
 	src.Stop()
 	err = errors.Join(<-done, callErr)
+	service.close()
 	p.shutdown(10 * time.Second)
 	if err != nil {
 		return failed(err, "")
@@ -96,7 +94,6 @@ func demo(cmd *cobra.Command) error {
 		return failed(err, "")
 	}
 	printLedger(cmd.OutOrStdout(), &p.last)
-	_ = findings
 	if bad := p.last.Ledger.Check(); len(bad) > 0 {
 		return failed(bad[0], "please report this")
 	}

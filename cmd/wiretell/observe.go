@@ -207,3 +207,16 @@ func localPrefixes(list []string) ([]netip.Prefix, error) {
 func usagef(format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
+
+// filterPorts lists the ports that a filter names: of a range its first ones,
+// as the diagnosis only asks whether anybody listens there.
+func filterPorts(p *filter.Program) []uint16 {
+	const most = 64
+	var out []uint16
+	for _, r := range p.Ports() {
+		for port := int(r.First); port <= int(r.Last) && len(out) < most; port++ {
+			out = append(out, uint16(port))
+		}
+	}
+	return out
+}

@@ -47,7 +47,7 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	if len(wanted) == 0 {
 		switch {
 		case p.flags.jsonPath != "":
-		case otelNamed(getenv):
+		case cfg.Configured:
 			wanted = []string{"otlp"}
 		default:
 			wanted = []string{"text"}
@@ -69,28 +69,23 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	if !otlp && p.flags.jsonPath == "" {
 		return nil
 	}
-	if err := p.otelConfig(&cfg, otlp); err != nil {
-		return err
+	if !otlp { // the file alone
+		cfg.Traces.Exporter, cfg.Metrics.Exporter, cfg.Logs.Exporter = otel.ExporterNone, otel.ExporterNone, otel.ExporterNone
 	}
+	cfg.Version = version
+	cfg.JSONPath = p.flags.jsonPath
+	cfg.Redaction = otel.Redaction(p.flags.redact)
+	cfg.UnsafeHeaders = p.flags.unsafeHeaders
+	cfg.Routes = p.flags.routes
+	cfg.Beside = otel.Beside(p.flags.besideSDK)
+	cfg.Deterministic = !p.live
+	cfg.OwnFlows = &p.own
 	x, err := otel.New(cfg)
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
 	p.desk.Exporters = append(p.desk.Exporters, x)
 	return nil
-}
-
-// otelNamed reports whether the environment names an exporter or an endpoint.
-func otelNamed(getenv func(string) string) bool {
-	for _, name := range []string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-		"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER",
-	} {
-		if getenv(name) != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // run observes src to its end and returns the findings that hold then.
@@ -152,11 +147,11 @@ func (p *pipeline) shutdown(deadline time.Duration) {
 	}
 }
 
-// conclude prints what a person should know at the end.
-func (p *pipeline) conclude(findings []diagnosis.Finding) {
-	summary, worst, useful := diagnosis.Summary(findings)
-	if !p.flags.quiet || !useful || worst == diagnosis.Error {
-		fmt.Fprint(p.stderr, summary)
+// conclude prints what a person should know at the end: always when nothing
+// useful was seen.
+func (p *pipeline) conclude() {
+	if s := &p.desk.Summary; !p.flags.quiet || !s.Useful {
+		fmt.Fprint(p.stderr, s.Text)
 	}
 	for _, i := range p.last.Ledger.Check() {
 		fmt.Fprintf(p.stderr, "wiretell: %s; please report this\n", i.Error())

@@ -86,19 +86,17 @@ func (f *readFlags) read(cmd *cobra.Command, files []string) error {
 	}
 	facts := diagnosis.CaptureFacts{File: name}
 	if prog != nil {
-		facts.FilterExpr, facts.FilterPorts = prog.Expr(), prog.Ports()
+		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
 	}
 	if err := p.exporters(environ); err != nil {
 		return err
 	}
-	if len(p.desk.Exporters) > 0 || !f.quiet {
-		p.desk.Tree = diagnosis.New(diagnosis.Config{})
-	}
+	p.desk.Tree = diagnosis.New(diagnosis.Config{})
 	p.desk.Facts = facts
-	findings, err := p.run(src)
+	_, err = p.run(src)
 	p.shutdown(f.deadline)
 	if p.desk.Tree != nil {
-		p.conclude(findings)
+		p.conclude()
 	}
 	if err = errors.Join(err, src.damage); err != nil {
 		return failed(err, "what was readable before the damage was exported")

@@ -76,7 +76,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	facts := diagnosis.CaptureFacts{Live: true, Interfaces: f.interfaces, RingAsked: f.ringBytes, Snaplen: f.snapLen}
 	if prog != nil {
 		ring.Filter = prog.Raw()
-		facts.FilterExpr, facts.FilterPorts = prog.Expr(), prog.Ports()
+		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
 	}
 	// The sockets come before the exporters: what they say of the permission is
 	// the first thing to publish.
@@ -114,9 +114,9 @@ func (f *runFlags) capture(p *pipeline, src stopper) error {
 	stop := f.stopOn(p, src.Stop)
 	defer stop()
 	p.say("capturing%s", onInterfaces(f.interfaces))
-	findings, err := p.run(src)
+	_, err := p.run(src)
 	p.shutdown(f.deadline)
-	p.conclude(findings)
+	p.conclude()
 	if err != nil {
 		return &exitError{code: exitInternal, err: err}
 	}
@@ -214,7 +214,7 @@ func (f *runFlags) denied(ctx context.Context, p *pipeline, openErr error) error
 	findings, err := p.run(blind)
 	p.shutdown(f.deadline)
 	if f.whenDenied == "stay" {
-		p.conclude(findings)
+		p.conclude()
 		return err
 	}
 	var b strings.Builder
