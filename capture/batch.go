@@ -129,4 +129,16 @@ type Book struct {
 	// Batch takes observations. It is nil when nobody listens: rooms then count
 	// and build nothing.
 	Batch *Batch
+	// Terse says that only what went wrong is wanted: no ConnOpened, no
+	// ConnClosed, no whole Exchange, and no text in the others. The diagnosis
+	// alone needs no more.
+	Terse bool
+}
+
+// Full returns the Batch when everything is wanted, else nil.
+func (b *Book) Full() *Batch {
+	if b.Terse {
+		return nil
+	}
+	return b.Batch
 }

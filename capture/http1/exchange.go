@@ -97,7 +97,8 @@ func unseen(why capture.Reason) bool {
 // emit writes x into the batch, when anyone listens, and gives it back.
 func (x *exchange) emit() {
 	p := x.parser
-	if b := p.pool.book.Batch; b != nil {
+	book := p.pool.book
+	if b := book.Batch; b != nil && (!book.Terse || x.err != capture.ReasonNone || x.incomplete != capture.ReasonNone) {
 		x.write(b.Exchange(), b)
 	}
 	p.pool.release(x)

@@ -79,9 +79,7 @@ func (m *message) field(pool *Pool, line []byte, request bool) {
 		m.fold(trimBlank(line), request)
 		return
 	}
-	if h.fields++; h.fields > pool.cfg.MaxFields {
-		h.large = true
-	}
+	h.fields++
 	n := tokenLen(line)
 	h.last = fieldOther
 	if n == 0 {
@@ -111,7 +109,7 @@ func (m *message) field(pool *Pool, line []byte, request bool) {
 	case fieldTransferEncoding:
 		h.transferEncoding(value, request)
 	}
-	if m.x != nil && !h.large && !h.interim && pool.book.Batch != nil {
+	if m.x != nil && !h.large && !h.interim && pool.book.Full() != nil {
 		m.keep(pool, id, name, value, request)
 	}
 	if id == fieldUserAgent && request && m.x != nil {

@@ -211,6 +211,9 @@ func (p *Parser) readHead(s *stream, g *segment) {
 	default:
 		m.tentative = false
 		m.field(p.pool, line, g.from == capture.Client)
+		if m.head.fields > p.pool.cfg.MaxFields && !m.head.large {
+			p.tooLarge(s, g, line)
+		}
 	}
 	if m.line != nil {
 		p.pool.releaseLine(m)
@@ -280,7 +283,7 @@ func (p *Parser) startLine(s *stream, g *segment, line []byte) capture.Reason {
 	x.start, x.acked = m.at.Offset, m.at.Acked
 	x.responseBody = -1
 	x.head, x.connect = string(r.method) == "HEAD", string(r.method) == "CONNECT"
-	if p.pool.book.Batch != nil {
+	if p.pool.book.Full() != nil {
 		x.method = x.keep(p.pool, r.method, maxMethod)
 		x.target = x.keep(p.pool, r.target, p.pool.cfg.MaxTarget)
 		if a := authority(r.target); a != nil {

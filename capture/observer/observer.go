@@ -41,6 +41,8 @@ type Config struct {
 	// observation is built.
 	Empty func() *capture.Batch
 	Offer func(*capture.Batch) bool
+	// Terse leaves out all observations of what went well (see capture.Book).
+	Terse bool
 	// SnapshotEvery is the packet time between two snapshots of the counters;
 	// 0 makes one at the end alone.
 	SnapshotEvery time.Duration
@@ -102,6 +104,7 @@ func New(cfg Config, src capture.Source) *Observer {
 	if cfg.Empty != nil {
 		o.book.Batch = cfg.Empty()
 	}
+	o.book.Terse = cfg.Terse
 	o.defrag = defrag.New(&o.book)
 	if cfg.TCP.Sniff == nil {
 		cfg.TCP.Sniff = sniffClient

@@ -75,7 +75,7 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 	if o.has(hasAck) && after(o.ack, last) {
 		last = o.ack
 	}
-	return !before(seq, first) && !after(seq, last+max(o.win, 1))
+	return !before(seq, first) && !after(seq, last+max(o.window(), 1))
 }
 
 // finish ends c: what was held is handed on after its gaps, both sides end, and
@@ -166,7 +166,7 @@ func (t *Table) state(c *conn) {
 		return
 	}
 	// A flood of SYNs that is evicted is counted, and no more.
-	if b == nil || !c.proved && c.handler == nil && c.why == capture.ReasonEvicted {
+	if b = t.book.Full(); b == nil || !c.proved && c.handler == nil && c.why == capture.ReasonEvicted {
 		return
 	}
 	e := b.ConnClosed()

@@ -274,7 +274,7 @@ func (t *Table) progress(c *conn, from capture.Side, p *capture.Packet) {
 		return
 	}
 	t.establish(c)
-	if b := t.book.Batch; b != nil {
+	if b := t.book.Full(); b != nil {
 		e := b.ConnOpened()
 		e.Conn, e.At = c.id, p.Time
 		if c.attempts > 0 {

@@ -99,9 +99,7 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	}
 	cfg.Own = &p.own
 	cfg.Panicked = func(where string) { p.say("internal error: a parser failed in %s; its connection is put aside", where) }
-	if p.desk.Tree == nil && len(p.desk.Exporters) == 0 {
-		cfg.Empty, cfg.Offer = nil, nil
-	}
+	cfg.Terse = len(p.desk.Exporters) == 0 // the diagnosis alone listens
 	var findings []diagnosis.Finding
 	done := make(chan struct{})
 	snapshot := p.desk.Snapshot
