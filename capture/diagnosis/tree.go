@@ -93,7 +93,7 @@ func (t *Tree) Tick(now capture.Time, in Input) []Finding {
 		t.begin(now, in)
 	}
 	closed := now.Sub(t.windowStart) >= t.cfg.Window
-	v := t.view(now, &in, false)
+	v := t.view(now, &in, closed, false)
 	t.evaluate(v, closed)
 	out := t.publish(v)
 	if closed {
@@ -108,7 +108,7 @@ func (t *Tree) Final(now capture.Time, in Input) []Finding {
 	if !t.begun {
 		t.begin(now, in)
 	}
-	v := t.view(now, &in, true)
+	v := t.view(now, &in, true, true)
 	t.evaluate(v, true)
 	caveats := t.caveats()
 	var out []Finding
@@ -185,7 +185,9 @@ func (t *Tree) coverSince(from coverage, in *Input) coverage {
 	return c
 }
 
-func (t *Tree) view(now capture.Time, in *Input, final bool) *view {
+// view prepares what the checks see. The ports are only looked at when a window
+// has ended: what is true at once does not rest on them.
+func (t *Tree) view(now capture.Time, in *Input, closed, final bool) *view {
 	v := &view{Input: *in, now: now, final: final, seen: t.seen, base: &capture.Snapshot{}}
 	from := t.windowStart
 	if final {
@@ -195,7 +197,7 @@ func (t *Tree) view(now capture.Time, in *Input, final bool) *view {
 	}
 	v.seconds = now.Sub(from).Seconds()
 	v.running = now.Sub(t.started).Seconds()
-	if in.Snapshot != nil {
+	if in.Snapshot != nil && closed {
 		v.ledger = spanLedger(&in.Snapshot.Ledger, &v.base.Ledger)
 		t.ports = spanPorts(t.ports[:0], in.Snapshot.Ports, v.base.Ports)
 		v.ports = t.ports

@@ -34,7 +34,6 @@ type conn struct {
 	lastFrom   capture.Side   // who sent payload, or the RST, last
 	holes      uint8          // bit per side that has a hole
 	proved     bool           // established by handshake or by payload
-	counted    bool           // in TCPCounters.Open
 	keep       bool           // remember after the end
 }
 
@@ -64,7 +63,6 @@ type side struct {
 	nxt  uint32 // next sequence number to be handed on
 	end  uint32 // highest sequence number sent, plus one
 	ack  uint32 // highest acknowledgement sent
-	win  uint32 // window offered, scaled
 	fin  uint32 // sequence number of the FIN
 	hole int32  // index of the hole, valid while the conn's bit is set
 
@@ -79,12 +77,17 @@ type side struct {
 	retrans uint32
 
 	flags   sideFlags
+	win     uint16 // window offered, as in the header
 	scale   uint8
 	dupAcks uint8
 	farRun  uint8 // implausible segments in a row that continue each other
 }
 
 func (s *side) has(f sideFlags) bool { return s.flags&f != 0 }
+
+// window is the window that s offers, in bytes. RFC 7323, section 2.2: that of
+// a SYN is never scaled; here it is, as it only bounds what is plausible.
+func (s *side) window() uint32 { return uint32(s.win) << s.scale }
 
 // start sets the first sequence number of the stream.
 func (s *side) start(seq uint32) {

@@ -45,7 +45,7 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 		// outstanding, the segment carries none, SYN and FIN are off, and
 		// acknowledgement number and window are those of the last one.
 		if p.PayloadLen == 0 && p.TCP.Flags&(capture.SYN|capture.FIN) == 0 && after(o.end, ack) &&
-			uint32(p.TCP.Window)<<s.scale == s.win && c.state >= stateEstablished {
+			p.TCP.Window == s.win && c.state >= stateEstablished {
 			t.book.TCP.DuplicateAcks[p.Direction]++
 			if s.dupAcks < 255 {
 				s.dupAcks++
@@ -79,14 +79,10 @@ func (t *Table) mayAcknowledge(c *conn, s, o *side, ack uint32) bool {
 
 // offer follows the window that s offers.
 func (t *Table) offer(s *side, p *capture.Packet) {
-	win := uint32(p.TCP.Window)
-	if !p.TCP.Flags.Has(capture.SYN) { // RFC 7323, section 2.2: never scaled in a SYN
-		win <<= s.scale
-	}
-	if win == 0 && s.win != 0 {
+	if p.TCP.Window == 0 && s.win != 0 {
 		t.book.TCP.ZeroWindow[p.Direction]++
 	}
-	s.win = win
+	s.win = p.TCP.Window
 }
 
 // sample notes a round-trip time from the segments of s.

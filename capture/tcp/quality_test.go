@@ -155,7 +155,7 @@ func TestWindowScale(t *testing.T) {
 		if both {
 			want <<= 9
 		}
-		if got := r.table.lone().sides[sv].win; got != want {
+		if got := r.table.lone().sides[sv].window(); got != want {
 			t.Errorf("both %v: window %d, want %d", both, got, want)
 		}
 	}

@@ -168,7 +168,7 @@ const oneSidedReach = 16 << 20
 
 // reach is how far ahead of what o acknowledged its peer may be.
 func reach(o *side) int32 {
-	return int32(min(max(2*uint64(o.win), 1<<20), farAway))
+	return int32(min(max(2*uint64(o.window()), 1<<20), farAway))
 }
 
 // ignore counts a segment whose numbers do not fit.

@@ -101,11 +101,17 @@ func TestBadChecksum(t *testing.T) {
 	ping6 := build(t, ip, icmp6, gopacket.Payload("\x00\x01\x00\x02ping"))
 	routed := raw6(43, cat(unhex("06 02 00 01 00000000 20010db8000000000000000000000003"), tcp6(t)[40:]))
 	home := raw6(60, cat(unhex("06 02 c910 20010db8000000000000000000000003 0100"), tcp6(t)[40:]))
+	padded := raw6(60, cat(unhex("06 00 00 01 03 000000"), tcp6(t)[40:]))
+	wrong := set(padded, 48+20, 'j')
+	unreadable := raw6(60, cat(unhex("06 00 01 09 00000000"), set(tcp6(t)[40:], 20, 'j')))
 	for _, c := range []struct {
 		name string
 		f    capture.Frame
 		want bool
 	}{
+		{"destination options", capture.Frame{Data: padded}, false},
+		{"destination options, bad", capture.Frame{Data: wrong}, true},
+		{"destination options that cannot be read", capture.Frame{Data: unreadable}, false},
 		{"good", capture.Frame{Data: good}, false},
 		{"bad", capture.Frame{Data: bad}, true},
 		{"bad, received", capture.Frame{Data: bad, Direction: capture.Receive}, true},

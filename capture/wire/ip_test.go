@@ -157,6 +157,11 @@ func TestIPv6Jumbo(t *testing.T) {
 		}
 		return b
 	}
+	length1 := func(b []byte, n uint32) []byte {
+		b = length(b, 0)
+		binary.BigEndian.PutUint32(b[46:], n)
+		return b
+	}
 	jumbo := raw6(0, cat(unhex("06 00 c204 00000000"), seg, data))
 	padded := cat(jumbo, make([]byte, 6))
 	n := uint32(len(jumbo) - 40)
@@ -172,6 +177,8 @@ func TestIPv6Jumbo(t *testing.T) {
 		{"option of 65,535", length(jumbo, 65535), capture.FrameMalformedIP, 0},
 		{"option of 0", length(jumbo, 0), capture.FrameMalformedIP, 0},
 		{"BIG TCP without the option", length(raw6(6, cat(seg, data)), 0), capture.FrameTCP, 100_005},
+		{"option after Pad1", length1(raw6(0, cat(unhex("06 01 00 00 c204 00000000 0104 00000000"), seg, data)), n+8), capture.FrameTCP, 100_005},
+		{"option of another length", length(raw6(0, cat(unhex("06 00 c203 000000 00"), seg, data)), 0), capture.FrameMalformedIP, 0},
 		{"length 0 with hop-by-hop but no option", length(raw6(0, cat(unhex("06 00 0104 00000000"), seg)), 0), capture.FrameMalformedIP, 0},
 		{"length 0 and padding", cat(raw6(59, nil), make([]byte, 6)), capture.FrameOther, 0},
 	} {
@@ -236,6 +243,9 @@ func TestTunnels(t *testing.T) {
 		{"gre without its key", gre("2000 0800", nil), capture.FrameMalformedIP},
 		{"4in4 of nonsense", raw4(4, v6), capture.FrameMalformedIP},
 		{"empty 4in4", raw4(4, nil), capture.FrameMalformedIP},
+		{"mpls in ip of a pseudowire", raw4(137, cat(unhex("00010140 00000000"), v4)), capture.FrameOther},
+		{"mpls in ip, too deep", raw4(4, raw4(4, raw4(4, raw4(4, raw4(137, cat(unhex("00010140"), v4)))))), capture.FrameNestedTooDeep},
+		{"short erspan", gre("1000 88be 00000001 1005", nil), capture.FrameMalformedIP},
 		{"short authentication header", raw4(51, []byte{6, 4, 0, 0}), capture.FrameMalformedIP},
 		{"authentication header in another", raw4(51, cat(unhex("33 01 0000 00000001 00000001"), v4)), capture.FrameOther},
 		{"a fragment inside", raw4(4, set(v4, 6, 0x20, 0)), capture.FragmentsLive},

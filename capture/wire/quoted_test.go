@@ -40,6 +40,7 @@ func TestDecodeQuoted(t *testing.T) {
 		{"v6, first fragment", capture.IPv6, raw6(44, cat(unhex("06 00 0001 00000001"), seg)), capture.TCP, true, true},
 		{"v6, later fragment", capture.IPv6, raw6(44, cat(unhex("06 00 0009 00000001"), seg)), capture.TCP, false, false},
 		{"v6, cut in an extension header", capture.IPv6, raw6(60, []byte{6}), capture.TransportOther, false, false},
+		{"v6, 9 extension headers", capture.IPv6, raw6(60, cat(unhex(repeat("3c 00 0104 00000000", 8)+"06 00 0104 00000000"), seg)), capture.TransportOther, false, false},
 		{"v6, ICMPv6", capture.IPv6, raw6(58, make([]byte, 8)), capture.ICMP, false, false},
 	} {
 		q, ok := wire.DecodeQuoted(c.n, c.b)

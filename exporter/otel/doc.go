@@ -4,10 +4,10 @@
 //
 // # Data flow
 //
-//	capture.Batch -> facts -> span, log record -> pdata batch -> bytes -> lane -> sender
-//	              \> histograms, latest snapshot -> sdk/metric -> pdata batch -> the same way
+//	capture.Batch -> facts -> span bytes, log records as pdata -> batch -> lane -> sender
+//	              \> histograms, latest snapshot -> sdk/metric -> pdata -> batch -> the same way
 //
-// A batch is encoded, and compressed when asked, once. What waits to be sent is
+// A record is encoded, and its batch compressed when asked, once. What waits to be sent is
 // bytes, bounded per lane: spans, events, metrics and findings have a lane each,
 // so that a flood of one cannot push out another. Every record is in the books
 // from the moment it is made, and ends in exactly one of exported, rejected,

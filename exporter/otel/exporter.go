@@ -35,6 +35,7 @@ type Exporter struct {
 	events   *eventBuilder
 	facts    facts
 	pending  pendingSpans
+	frame    *spanFrame
 	records  pendingLogs // events of traffic
 	findings pendingLogs // what wiretell says of itself
 	latest   capture.Time
@@ -68,7 +69,7 @@ func New(cfg Config) (*Exporter, error) {
 	}
 	e.meters = m
 	m.recording = len(e.metricWays) > 0
-	e.pending.reset(e.resources, cfg.SpanBatch)
+	e.frame = newSpanFrame(e.resources)
 	e.records.reset(e.resources.traffic, cfg.Version)
 	e.findings.reset(e.resources.self, cfg.Version)
 
@@ -268,8 +269,8 @@ func (e *Exporter) exchange(ex *capture.Exchange) {
 	if len(e.spanWays) > 0 {
 		if f.sampled {
 			e.spanWays.create(1)
-			e.pending.bytes += e.spans.build(e.pending.spans.AppendEmpty(), f)
-			if e.pending.spans.Len() >= e.cfg.SpanBatch || e.pending.bytes >= maxBatchBytes {
+			e.pending.add(e.spans, f)
+			if e.pending.n >= e.cfg.SpanBatch || len(e.pending.encoded) >= maxBatchBytes {
 				e.flushSpans()
 			}
 		} else {
@@ -351,10 +352,9 @@ func (e *Exporter) sweep(final bool) {
 }
 
 func (e *Exporter) flushSpans() {
-	if n := e.pending.spans.Len(); n > 0 {
-		full := spanBatch{e.pending.traces}
-		e.pending.reset(e.resources, e.cfg.SpanBatch)
-		e.spanWays.send(full, n)
+	if e.pending.n > 0 {
+		b, n := e.pending.take(e.frame)
+		e.spanWays.send(b, n)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,6 +44,19 @@ func exchange(b *capture.Batch, role capture.Role) *capture.Exchange {
 	ex.RequestBody, ex.ResponseBody = 0, 1234
 	ex.RequestWire, ex.ResponseWire = 150, 1400
 	return ex
+}
+
+// finding returns one with everything set.
+func finding() diagnosis.Finding {
+	return diagnosis.Finding{
+		ID: "TLS-01", Title: "Inbound TLS", State: diagnosis.Raised, Severity: diagnosis.Warning, Confidence: diagnosis.Certain,
+		Subject:  diagnosis.Subject{Interface: "eth0", Port: 8443, Direction: capture.Receive, Peer: netip.MustParseAddr("10.0.0.9")},
+		Path:     []string{"can we capture? yes", "is it encrypted? yes"},
+		Body:     "Port 8443 is TLS: encrypted, it cannot become spans.",
+		Evidence: []diagnosis.Evidence{{Key: "hellos", Value: int64(7)}, {Key: "share", Value: 0.5}, {Key: "sni", Value: "a.example\x1b[2J"}, {Key: "ech", Value: true}},
+		Remedy:   diagnosis.Remedy{Summary: "Capture behind the terminator.", Command: "kubectl get svc", Manifest: "port: 8080", URL: "https://example.org"},
+		Caveats:  []string{"QUAL-01"}, At: epoch, Since: epoch,
+	}
 }
 
 const parentText = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -2,30 +2,26 @@ package otel
 
 import (
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/wiretell/wiretell/semconv"
 )
 
-// pendingSpans gathers spans until there are enough for a batch.
+// pendingSpans gathers encoded spans until there are enough for a batch.
 type pendingSpans struct {
-	traces ptrace.Traces
-	spans  ptrace.SpanSlice
-	bytes  int
+	encoded []byte // fields of ScopeSpans
+	n       int
 }
 
-func (p *pendingSpans) reset(r *resources, size int) {
-	p.traces = ptrace.NewTraces()
-	rs := p.traces.ResourceSpans().AppendEmpty()
-	r.traffic.put(rs.Resource().Attributes())
-	rs.SetSchemaUrl(semconv.SchemaURL)
-	ss := rs.ScopeSpans().AppendEmpty()
-	ss.Scope().SetName(semconv.Scope)
-	ss.Scope().SetVersion(r.version)
-	ss.SetSchemaUrl(semconv.SchemaURL)
-	p.spans = ss.Spans()
-	p.spans.EnsureCapacity(min(size, 512))
-	p.bytes = 0
+func (p *pendingSpans) add(b *spanBuilder, f *facts) {
+	p.encoded = b.build(p.encoded, f)
+	p.n++
+}
+
+// take returns what was gathered as one batch, and begins the next.
+func (p *pendingSpans) take(frame *spanFrame) (spanBatch, int) {
+	b, n := spanBatch(frame.around(p.encoded)), p.n
+	p.encoded, p.n = p.encoded[:0], 0
+	return b, n
 }
 
 // pendingLogs gathers log records of one resource.

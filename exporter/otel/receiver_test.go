@@ -1,6 +1,7 @@
 package otel
 
 import (
+	"compress/gzip"
 	"context"
 	"io"
 	"net"
@@ -200,6 +201,42 @@ func serveHTTP(t testing.TB, s *sink) *httptest.Server {
 	srv := httptest.NewServer(s.handler())
 	t.Cleanup(srv.Close)
 	return srv
+}
+
+// serveHTTPAt starts an OTLP/HTTP receiver at the given address.
+func serveHTTPAt(t testing.TB, s *sink, address string) {
+	t.Helper()
+	var l net.Listener
+	var err error
+	for range 50 {
+		if l, err = net.Listen("tcp", address); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: s.handler()}}
+	srv.Start()
+	t.Cleanup(srv.Close)
+}
+
+// serveGzip starts an OTLP/HTTP receiver that takes nothing but gzip.
+func serveGzip(t testing.TB, s *sink) string {
+	t.Helper()
+	plain := s.handler()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		zr, err := gzip.NewReader(r.Body)
+		if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
+			http.Error(w, "not gzip", http.StatusBadRequest)
+			return
+		}
+		r.Body = zr
+		plain.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
 }
 
 func (s *sink) handler() http.Handler {

@@ -1,10 +1,9 @@
 package otel
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
-
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/semconv"
@@ -22,6 +21,7 @@ type spanBuilder struct {
 	unsafe     bool
 	interfaces []capture.Interface
 	buf        []byte
+	span       []byte // the span in the making
 }
 
 // facts is what is worked out of an exchange before anything is built: spans,
@@ -175,72 +175,40 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-// attrs puts attributes and keeps an estimate of their encoded size.
-type attrs struct {
-	pcommon.Map
-	bytes int
-}
-
-func (a *attrs) str(k, v string) {
-	if v != "" {
-		a.PutStr(k, v)
-		a.bytes += len(k) + len(v) + 10
-	}
-}
-
-func (a *attrs) int(k string, v int64) {
-	a.PutInt(k, v)
-	a.bytes += len(k) + 12
-}
-
-func (a *attrs) double(k string, v float64) {
-	a.PutDouble(k, v)
-	a.bytes += len(k) + 16
-}
-
-func (a *attrs) strs(k string, vs []string) {
-	if len(vs) == 0 {
-		return
-	}
-	s := a.PutEmptySlice(k)
-	s.EnsureCapacity(len(vs))
-	for _, v := range vs {
-		s.AppendEmpty().SetStr(v)
-		a.bytes += len(v) + 8
-	}
-	a.bytes += len(k) + 10
-}
-
-// build fills in span and returns an estimate of its encoded size.
-func (b *spanBuilder) build(span ptrace.Span, f *facts) int {
-	span.SetTraceID(f.traceID)
-	span.SetSpanID(f.spanID)
+// build appends the span of f to dst, as a field of ScopeSpans.
+func (b *spanBuilder) build(dst []byte, f *facts) []byte {
+	// On the stack, so that appending costs no write barrier.
+	e := &encoder{b.span[:0]}
+	e.bytes(fieldTraceID, f.traceID[:])
+	e.bytes(fieldSpanID, f.spanID[:])
 	flags := uint32(flagHasIsRemote)
 	if f.hasParent {
-		span.SetParentSpanID(f.parent.spanID)
 		flags |= flagIsRemote | uint32(f.parent.flags)
 		if state := traceState(f.TraceState); state != "" {
-			span.TraceState().FromRaw(state)
+			e.text(fieldTraceState, state)
 		}
+		e.bytes(fieldParentSpanID, f.parent.spanID[:])
 	} else {
 		flags |= flagSampled
 	}
-	span.SetFlags(flags)
-	span.SetName(b.name(f))
-	span.SetKind(b.kind(f))
-	span.SetStartTimestamp(pcommon.Timestamp(f.start))
-	span.SetEndTimestamp(pcommon.Timestamp(f.end))
+	e.text(fieldName, b.name(f))
+	e.varint(fieldKind, b.kind(f))
+	e.fixed64(fieldStart, uint64(f.start))
+	e.fixed64(fieldEnd, uint64(f.end))
+	b.putHTTP(e, f)
+	b.putURL(e, f)
+	b.putNetwork(e, f)
+	b.putWiretell(e, f)
 	if f.failed {
-		span.Status().SetCode(ptrace.StatusCodeError)
+		e.length(fieldStatus, 2)
+		e.varint(fieldStatusCode, statusError)
 	}
+	e.fixed32(fieldFlags, flags)
 
-	a := attrs{Map: span.Attributes(), bytes: 120}
-	a.EnsureCapacity(28)
-	b.putHTTP(&a, f)
-	b.putURL(&a, f)
-	b.putNetwork(&a, f)
-	b.putWiretell(&a, f)
-	return a.bytes
+	b.span = e.b
+	out := encoder{dst}
+	out.bytes(fieldSpans, e.b)
+	return out.b
 }
 
 func (b *spanBuilder) name(f *facts) string {
@@ -254,50 +222,50 @@ func (b *spanBuilder) name(f *facts) string {
 	return method
 }
 
-func (b *spanBuilder) kind(f *facts) ptrace.SpanKind {
+func (b *spanBuilder) kind(f *facts) uint64 {
 	switch {
 	case b.beside.inForce():
-		return ptrace.SpanKindInternal
+		return kindInternal
 	case f.client:
-		return ptrace.SpanKindClient
+		return kindClient
 	}
-	return ptrace.SpanKindServer
+	return kindServer
 }
 
-func (b *spanBuilder) putHTTP(a *attrs, f *facts) {
-	a.str(semconv.HTTPRequestMethod, f.method)
+func (b *spanBuilder) putHTTP(e *encoder, f *facts) {
+	e.str(semconv.HTTPRequestMethod, f.method)
 	if f.method == semconv.MethodOther && f.HasRequest {
-		a.str(semconv.HTTPRequestMethodOriginal, b.texts.clean(f.Method, limitOther))
+		e.str(semconv.HTTPRequestMethodOriginal, b.texts.clean(f.Method, limitOther))
 	}
 	if f.Status != 0 {
-		a.int(semconv.HTTPResponseStatusCode, int64(f.Status))
+		e.int(semconv.HTTPResponseStatusCode, int64(f.Status))
 	}
-	a.str(semconv.ErrorType, f.errorType)
+	e.str(semconv.ErrorType, f.errorType)
 	if f.route != nil {
-		a.str(semconv.HTTPRoute, f.route.pattern)
+		e.str(semconv.HTTPRoute, f.route.pattern)
 	}
-	a.str(semconv.NetworkProtocolVersion, httpVersion(f.Version))
+	e.str(semconv.NetworkProtocolVersion, httpVersion(f.Version))
 	if len(f.UserAgent) > 0 {
-		a.str(semconv.UserAgentOriginal, b.texts.clean(f.UserAgent, limitPath))
+		e.str(semconv.UserAgentOriginal, b.texts.clean(f.UserAgent, limitPath))
 	}
-	b.putBodies(a, f)
-	b.putHeaders(a, semconv.HTTPRequestHeader, f.RequestHeaders)
-	b.putHeaders(a, semconv.HTTPResponseHeader, f.ResponseHeaders)
+	b.putBodies(e, f)
+	b.putHeaders(e, semconv.HTTPRequestHeader, f.RequestHeaders)
+	b.putHeaders(e, semconv.HTTPResponseHeader, f.ResponseHeaders)
 }
 
 // putBodies states sizes; of a message that was not seen none is known.
-func (b *spanBuilder) putBodies(a *attrs, f *facts) {
+func (b *spanBuilder) putBodies(e *encoder, f *facts) {
 	if f.HasRequest {
 		if f.RequestBody >= 0 {
-			a.int(semconv.HTTPRequestBodySize, f.RequestBody)
+			e.int(semconv.HTTPRequestBodySize, f.RequestBody)
 		}
-		a.int(semconv.HTTPRequestWireSize, f.RequestWire)
+		e.int(semconv.HTTPRequestWireSize, f.RequestWire)
 	}
 	if f.ResponseStart != 0 {
 		if f.ResponseBody >= 0 {
-			a.int(semconv.HTTPResponseBodySize, f.ResponseBody)
+			e.int(semconv.HTTPResponseBodySize, f.ResponseBody)
 		}
-		a.int(semconv.HTTPResponseWireSize, f.ResponseWire)
+		e.int(semconv.HTTPResponseWireSize, f.ResponseWire)
 	}
 }
 
@@ -320,22 +288,24 @@ var refusedHeaders = map[string]bool{
 	"www-authenticate": true, "proxy-authenticate": true,
 }
 
-func (b *spanBuilder) putHeaders(a *attrs, prefix string, hs []capture.Header) {
-	for _, h := range hs {
+// putHeaders states allow-listed fields; those that come several times in one
+// attribute.
+func (b *spanBuilder) putHeaders(e *encoder, prefix string, hs []capture.Header) {
+	for i, h := range hs {
+		if slices.ContainsFunc(hs[:i], func(o capture.Header) bool { return bytes.EqualFold(o.Name, h.Name) }) {
+			continue
+		}
 		name := string(lower(h.Name))
 		if !isToken(name) || refusedHeaders[name] && !b.unsafe {
 			continue
 		}
-		key := prefix + "." + name
-		v, seen := a.Get(key)
-		if !seen {
-			v = a.PutEmpty(key)
-			v.SetEmptySlice()
-			a.bytes += len(key) + 10
+		var values []string
+		for _, other := range hs[i:] {
+			if bytes.EqualFold(h.Name, other.Name) {
+				values = append(values, b.texts.clean(other.Value, limitOther))
+			}
 		}
-		value := b.texts.clean(h.Value, limitOther)
-		v.Slice().AppendEmpty().SetStr(value)
-		a.bytes += len(value) + 8
+		e.strs(prefix+"."+name, values)
 	}
 }
 
@@ -352,28 +322,28 @@ func lower(b []byte) []byte {
 
 // putURL states the URL and the server's name: url.full for clients, its parts
 // for servers.
-func (b *spanBuilder) putURL(a *attrs, f *facts) {
+func (b *spanBuilder) putURL(e *encoder, f *facts) {
 	scheme := "http"
 	if len(f.target.scheme) > 0 {
 		scheme = b.texts.clean(lower(f.target.scheme), limitOther)
 	}
-	a.str(semconv.ServerAddress, f.server)
-	a.int(semconv.ServerPort, int64(f.serverPort))
-	a.str(semconv.URLScheme, scheme)
+	e.str(semconv.ServerAddress, f.server)
+	e.int(semconv.ServerPort, int64(f.serverPort))
+	e.str(semconv.URLScheme, scheme)
 	if !f.HasRequest {
 		return
 	}
 	b.buf = b.redactor.path(b.buf[:0], f.target.path)
 	if f.client {
 		if f.method != "CONNECT" {
-			a.str(semconv.URLFull, b.fullURL(f, scheme))
+			e.str(semconv.URLFull, b.fullURL(f, scheme))
 		}
 		return
 	}
-	a.str(semconv.URLPath, b.texts.url(b.buf, limitPath))
+	e.str(semconv.URLPath, b.texts.url(b.buf, limitPath))
 	if len(f.target.query) > 0 {
 		b.buf = b.redactor.query(b.buf[:0], f.target.query)
-		a.str(semconv.URLQuery, b.texts.url(b.buf, limitPath))
+		e.str(semconv.URLQuery, b.texts.url(b.buf, limitPath))
 	}
 }
 
@@ -408,19 +378,19 @@ func (b *spanBuilder) fullURL(f *facts, scheme string) string {
 	return b.texts.url(b.buf[n:], limitURL)
 }
 
-func (b *spanBuilder) putNetwork(a *attrs, f *facts) {
+func (b *spanBuilder) putNetwork(e *encoder, f *facts) {
 	here, peer := local(&f.Conn)
 	peerAddress := b.texts.addr(peer)
 	if !f.client {
-		a.str(semconv.ClientAddress, peerAddress)
-		a.int(semconv.ClientPort, int64(peer.Port))
+		e.str(semconv.ClientAddress, peerAddress)
+		e.int(semconv.ClientPort, int64(peer.Port))
 	}
-	a.str(semconv.NetworkPeerAddress, peerAddress)
-	a.int(semconv.NetworkPeerPort, int64(peer.Port))
-	a.str(semconv.NetworkLocalAddress, b.texts.addr(here))
-	a.int(semconv.NetworkLocalPort, int64(here.Port))
-	a.str(semconv.NetworkType, networkType(peer))
-	a.str(semconv.NetworkInterfaceName, b.interfaceName(f.Conn.Interface))
+	e.str(semconv.NetworkPeerAddress, peerAddress)
+	e.int(semconv.NetworkPeerPort, int64(peer.Port))
+	e.str(semconv.NetworkLocalAddress, b.texts.addr(here))
+	e.int(semconv.NetworkLocalPort, int64(here.Port))
+	e.str(semconv.NetworkType, networkType(peer))
+	e.str(semconv.NetworkInterfaceName, b.interfaceName(f.Conn.Interface))
 }
 
 func networkType(e capture.Endpoint) string {
@@ -437,24 +407,23 @@ func (b *spanBuilder) interfaceName(i uint16) string {
 	return ""
 }
 
-func (b *spanBuilder) putWiretell(a *attrs, f *facts) {
+func (b *spanBuilder) putWiretell(e *encoder, f *facts) {
 	if f.HasRequest && f.RequestEnd >= f.start && f.RequestEnd != 0 {
-		a.double(semconv.HTTPRequestLastByte, f.RequestEnd.Sub(f.start).Seconds())
+		e.double(semconv.HTTPRequestLastByte, f.RequestEnd.Sub(f.start).Seconds())
 	}
 	if f.ResponseStart >= f.start && f.ResponseStart != 0 {
-		a.double(semconv.HTTPResponseFirstByte, f.ResponseStart.Sub(f.start).Seconds())
+		e.double(semconv.HTTPResponseFirstByte, f.ResponseStart.Sub(f.start).Seconds())
 	}
 	if f.Interim > 0 {
-		a.int(semconv.HTTPInterimResponses, int64(f.Interim))
+		e.int(semconv.HTTPInterimResponses, int64(f.Interim))
 	}
 	if why := incomplete(f.Exchange); why != "" {
-		a.str(semconv.ExchangeIncomplete, why)
+		e.str(semconv.ExchangeIncomplete, why)
 	}
 	if f.LostBytes > 0 {
-		a.int(semconv.ExchangeLostBytes, f.LostBytes)
+		e.int(semconv.ExchangeLostBytes, f.LostBytes)
 	}
 	if f.hasParent || b.beside.inForce() {
-		a.PutBool(semconv.SpanMetricsSkip, true)
-		a.bytes += len(semconv.SpanMetricsSkip) + 4
+		e.bool(semconv.SpanMetricsSkip, true)
 	}
 }

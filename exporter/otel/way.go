@@ -23,22 +23,27 @@ type way struct {
 	gzip  *gzipper // nil: no compression
 }
 
-// batch is a batch in pdata form.
+// batch is what is to be sent together.
 type batch interface {
 	proto() ([]byte, error)
 	json() ([]byte, error)
 }
 
 type (
-	spanBatch   struct{ ptrace.Traces }
+	spanBatch   []byte // a TracesData
 	logBatch    struct{ plog.Logs }
 	metricBatch struct{ pmetric.Metrics }
 )
 
-func (b spanBatch) proto() ([]byte, error) {
-	return ptraceotlp.NewExportRequestFromTraces(b.Traces).MarshalProto()
+func (b spanBatch) proto() ([]byte, error) { return b, nil }
+
+func (b spanBatch) json() ([]byte, error) {
+	r := ptraceotlp.NewExportRequest()
+	if err := r.UnmarshalProto(b); err != nil {
+		return nil, err
+	}
+	return new(ptrace.JSONMarshaler).MarshalTraces(r.Traces())
 }
-func (b spanBatch) json() ([]byte, error) { return new(ptrace.JSONMarshaler).MarshalTraces(b.Traces) }
 
 func (b logBatch) proto() ([]byte, error) {
 	return plogotlp.NewExportRequestFromLogs(b.Logs).MarshalProto()

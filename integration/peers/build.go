@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,22 +36,8 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "wiretell"), nil
 }
 
-// build returns the path of p's binary and builds it if the cache lacks it. It
-// ends the test when it cannot.
-func build(t testing.TB, p program) string {
-	t.Helper()
-	cache, err := CacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := p.build(cache, t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// build does the work of the function build in the given cache folder.
+// build returns the path of p's binary in the cache folder, where it builds it
+// if it is not there yet.
 func (p program) build(cache string, logf func(format string, args ...any)) (string, error) {
 	id, err := p.id()
 	if err != nil {

@@ -26,25 +26,42 @@ const (
 	stopTimeout  = 20 * time.Second // longer than the file exporter needs to flush
 )
 
-// CollectorBinary returns the path of the Collector's binary, which it builds
-// once (see [CacheDir]). It knows the otlp receiver; the batch and
-// memory_limiter processors; the file, debug, otlp_grpc and otlp_http exporters; and
-// configuration from env:, file: and yaml:.
+// BuildCollector returns the path of the Collector's binary, which it builds
+// once (see [CacheDir]), telling logf. It knows the otlp receiver; the batch and
+// memory_limiter processors; the file, debug, otlp_grpc and otlp_http
+// exporters; and configuration from env:, file: and yaml:.
+//
+// It is for a TestMain that goes on in a network namespace with no way out.
+func BuildCollector(logf func(format string, args ...any)) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	sources, err := fs.Sub(collectorFiles, "collector")
+	if err != nil {
+		return "", err
+	}
+	return program{name: "otelcol", version: collectorVersion, sources: sources}.build(cache, logf)
+}
+
+// CollectorBinary is [BuildCollector] for a test, which it ends on an error.
 func CollectorBinary(t testing.TB) string {
 	t.Helper()
-	sources, err := fs.Sub(collectorFiles, "collector")
+	path, err := BuildCollector(t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return build(t, program{name: "otelcol", version: collectorVersion, sources: sources})
+	return path
 }
 
 // CollectorOptions says how [StartCollector] runs a Collector. The zero value
 // is a Collector on loopback of the test's own network namespace.
 type CollectorOptions struct {
-	// NetNS is the path of the network namespace to run in, such as
-	// /run/netns/NAME. Its loopback must be up. Empty is the test's own.
-	NetNS string
+	// In runs f on a thread of the network namespace to run in, where loopback
+	// must be up: [Namespace] of a path, or the method Do of a netnstest.NS. The
+	// thread may end when f returns, which is when the Collector has ended. The
+	// default is the test's own namespace.
+	In func(f func() error) error
 	// Host is the address to listen on. The default is 127.0.0.1.
 	Host string
 	// GRPCPort and HTTPPort are the OTLP ports; 0 is one that is free.
@@ -90,6 +107,9 @@ func StartCollector(t testing.TB, o CollectorOptions) *Collector {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
 	}
+	if o.In == nil {
+		o.In = onThread
+	}
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
@@ -121,7 +141,7 @@ func StartCollector(t testing.TB, o CollectorOptions) *Collector {
 // configure chooses the ports and writes the configuration.
 func (c *Collector) configure() error {
 	o := c.options
-	err := inNamespace(o.NetNS, func() error { return freePorts(o.Host, &o.GRPCPort, &o.HTTPPort) })
+	err := o.In(func() error { return freePorts(o.Host, &o.GRPCPort, &o.HTTPPort) })
 	if err != nil {
 		return fmt.Errorf("choose the Collector's ports: %w", err)
 	}
@@ -237,7 +257,7 @@ func (c *Collector) start() error {
 	if c.options.Command != nil {
 		c.options.Command(cmd)
 	}
-	exited, err := startIn(c.options.NetNS, cmd)
+	exited, err := startIn(c.options.In, cmd)
 	if err != nil {
 		return fmt.Errorf("start the Collector: %w", err)
 	}

@@ -8,11 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enterNamespace moves the calling thread into the network namespace at path
-// (such as /run/netns/NAME or /proc/PID/ns/net). Sockets that the thread opens
-// and processes that it starts belong there. The caller has locked its
-// goroutine to the thread and never unlocks it, so that the thread ends with
-// the goroutine and nothing else ever runs there.
+// enterNamespace moves the calling thread into the network namespace at path.
+// The goroutine is locked to the thread for good, so that nothing else ever
+// runs there.
 func enterNamespace(path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -13,11 +13,16 @@ import (
 )
 
 // TestCollectorInNamespace runs the Collector in another network namespace: it
-// is reached from there and not from here, and survives the end of the threads
+// is reached from there and not from here, and survives the end of threads
 // that had a part in starting it.
 func TestCollectorInNamespace(t *testing.T) {
-	path := newNamespace(t)
-	c := StartCollector(t, CollectorOptions{NetNS: path, GRPCPort: 4317, HTTPPort: 4318})
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("not root, which this test needs to make and enter a network namespace")
+		}
+		t.Skip("not root, which this test needs to make and enter a network namespace")
+	}
+	c := StartCollector(t, CollectorOptions{In: newNamespace, GRPCPort: 4317, HTTPPort: 4318})
 	if c.GRPC != "127.0.0.1:4317" || c.HTTP != "http://127.0.0.1:4318" {
 		t.Errorf("endpoints = %s, %s", c.GRPC, c.HTTP)
 	}
@@ -29,14 +34,15 @@ func TestCollectorInNamespace(t *testing.T) {
 		}()
 		<-done
 	}
-	dial := func() error {
+	path := fmt.Sprintf("/proc/%d/ns/net", c.cmd.Process.Pid)
+	err := Namespace(path)(func() error {
 		conn, err := net.DialTimeout("tcp", c.GRPC, time.Second)
 		if err == nil {
 			conn.Close()
 		}
 		return err
-	}
-	if err := inNamespace(path, dial); err != nil {
+	})
+	if err != nil {
 		t.Errorf("from inside its namespace: %v", err)
 	}
 	// The kernel's own word on where it runs, as the port here may be taken.
@@ -44,54 +50,34 @@ func TestCollectorInNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", c.cmd.Process.Pid)); got != inside || err != nil {
-		t.Errorf("the Collector is in %s, %v, want %s", got, err, inside)
-	}
-	if own, _ := os.Readlink("/proc/thread-self/ns/net"); own == inside {
-		t.Errorf("the test's thread stayed in %s", own)
+	if own, _ := os.Readlink("/proc/self/ns/net"); own == inside {
+		t.Errorf("the Collector is in the test's own namespace, %s", own)
 	}
 }
 
 func TestNoSuchNamespace(t *testing.T) {
-	if err := inNamespace("/run/netns/no-such-namespace", func() error { return nil }); err == nil {
+	err := Namespace("/run/netns/no-such-namespace")(func() error {
+		t.Error("the function ran")
+		return nil
+	})
+	if err == nil {
 		t.Error("no error for a namespace that does not exist")
 	}
 }
 
-// newNamespace makes a network namespace with lo up and returns a path to it.
-// It ends with the test.
-func newNamespace(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("not root, which this test needs to make and enter a network namespace")
+// newNamespace runs f on a thread in a network namespace made for it, with lo up.
+func newNamespace(f func() error) error {
+	return onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
 		}
-		t.Skip("not root, which this test needs to make and enter a network namespace")
-	}
-	type result struct {
-		fd  int
-		err error
-	}
-	made := make(chan result)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			var lo netlink.Link
-			if lo, err = netlink.LinkByName("lo"); err == nil {
-				err = netlink.LinkSetUp(lo)
-			}
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
 		}
-		fd := -1
-		if err == nil {
-			fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err := netlink.LinkSetUp(lo); err != nil {
+			return err
 		}
-		made <- result{fd, err}
-	}()
-	r := <-made
-	if r.err != nil {
-		t.Fatalf("make a network namespace: %v", r.err)
-	}
-	t.Cleanup(func() { unix.Close(r.fd) })
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), r.fd)
+		return f()
+	})
 }
