@@ -192,7 +192,13 @@ func TestFilterCuts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := startTap(t, openIn(t, a, Config{Filter: raw, HeaderBytes: 80}), nil)
+		s := openIn(t, a, Config{Filter: raw, HeaderBytes: 80})
+		for _, r := range s.rings {
+			if on, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER); on != 1 || err != nil {
+				t.Errorf("the filter on %s can be changed: %d, %v", r.name, on, err)
+			}
+		}
+		p := startTap(t, s, nil)
 		exchange(t, a, "tcp", tcp, msg)
 		exchange(t, a, "udp", udp, msg)
 		p.finish(t)

@@ -110,7 +110,8 @@ func TestLinksBounded(t *testing.T) {
 
 // When messages are lost the whole list is asked for again.
 func TestLinksOverrun(t *testing.T) {
-	ns := netnstest.New(t)
+	ns, other := netnstest.New(t), netnstest.New(t)
+	netnstest.Connect(t, ns, other)
 	var l *links
 	ns.Must(t, func() (err error) { l, err = openLinks(); return err })
 	defer l.close()
@@ -121,11 +122,11 @@ func TestLinksOverrun(t *testing.T) {
 		ns.Down(t, "lo")
 		ns.Up(t, "lo")
 	}
-	ns.Down(t, "lo")
+	ns.Delete(t, "eth0")
 	if _, err := l.update(); err != nil {
 		t.Fatal(err)
 	}
-	if len(l.table) != 1 || l.table[0].Up || l.byName["lo"] != 1 {
+	if l.String() != "lo up=true;eth0 up=false;" || l.byName["lo"] != 1 || len(l.byName) != 1 {
 		t.Errorf("table %+v, names %v", l.table, l.byName)
 	}
 }

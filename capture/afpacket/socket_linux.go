@@ -148,12 +148,6 @@ func (r *ring) bindProtocol(ifindex int, protocol uint16) error {
 	return unix.Bind(r.fd, &unix.SockaddrLinklayer{Protocol: native.Uint16(b[:]), Ifindex: ifindex})
 }
 
-// clearError takes the error off the socket (ENETDOWN after its interface went
-// down), which would otherwise keep it readable for ever.
-func (r *ring) clearError() {
-	_, _ = unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-}
-
 // close unmaps the ring and closes the socket.
 func (r *ring) close() {
 	if r.mem != nil {

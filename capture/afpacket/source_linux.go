@@ -248,7 +248,7 @@ func (s *Source) advance(f *capture.Frame) error {
 		case err != nil && s.state.Load() != closed:
 			return fmt.Errorf("wait for frames: %w", err)
 		case err == nil && !s.anyReady():
-			s.attend()
+			s.updateLinks()
 		}
 	}
 }
@@ -316,15 +316,10 @@ func (s *Source) pollRings(uintptr) bool {
 	return false
 }
 
-// attend sees to what woke the poller and was no frame: a change of an interface,
-// or the error that a socket has when its interface went down.
-func (s *Source) attend() {
-	for _, r := range s.rings {
-		r.clearError()
-	}
-	s.updateLinks()
-}
-
+// updateLinks reads what the kernel has to tell of interfaces. Besides frames that
+// is all that wakes the poller, except for the error (ENETDOWN) of a socket whose
+// interface went down: it may stay, as the poller is edge-triggered and wakes once,
+// and the socket captures again when the interface is up again.
 func (s *Source) updateLinks() {
 	if changed, _ := s.links.update(); changed {
 		s.lastKnown = false
