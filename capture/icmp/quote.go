@@ -45,9 +45,9 @@ func quotedLen(p *capture.Packet) int {
 		}
 	}
 	// Section 4: when extensions follow, the original datagram "MUST contain
-	// at least 128 octets". A length below that, or beyond the message, is
-	// something that old senders left in the unused field.
-	if n < 128 || n > p.PayloadLen {
+	// at least 128 octets". A length below that is something that old senders
+	// left in the unused field.
+	if n < 128 {
 		return p.PayloadLen
 	}
 	return n

@@ -99,8 +99,8 @@ func TestBadChecksum(t *testing.T) {
 	icmp6 := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(128, 0)}
 	icmp6.SetNetworkLayerForChecksum(ip)
 	ping6 := build(t, ip, icmp6, gopacket.Payload("\x00\x01\x00\x02ping"))
-	routed := raw6(43, cat(unhex("06 02 00 01 00000000 20010db8000000000000000000000003"), tcp6(t)[40:]))
-	home := raw6(60, cat(unhex("06 02 c910 20010db8000000000000000000000003 0100"), tcp6(t)[40:]))
+	routed := raw6(43, cat(unhex("06 02 00 01 00000000 20010db8000000000000000000000003"), set(tcp6(t)[40:], 20, 'j')))
+	home := raw6(60, cat(unhex("06 02 c910 20010db8000000000000000000000003 0100"), set(tcp6(t)[40:], 20, 'j')))
 	padded := raw6(60, cat(unhex("06 00 00 01 03 000000"), tcp6(t)[40:]))
 	wrong := set(padded, 48+20, 'j')
 	unreadable := raw6(60, cat(unhex("06 00 01 09 00000000"), set(tcp6(t)[40:], 20, 'j')))

@@ -134,14 +134,22 @@ func TestIPv6Extensions(t *testing.T) {
 }
 
 func TestIPv6Fragment(t *testing.T) {
-	body := cat(unhex("11 00 0591 01020304"), []byte("data"))
-	p, e := decode(capture.LinkIPv6, raw6(44, body))
-	want := capture.Fragment{ID: 0x01020304, Offset: 0x0590, More: true, Proto: 17}
-	if e != capture.FragmentsLive || !p.IsFragment || p.Fragment != want {
-		t.Errorf("%v, %+v", e, p.Fragment)
-	}
-	if string(p.Payload) != "data" || p.PayloadLen != 4 || p.Transport != capture.UDP {
-		t.Errorf("%+v", p)
+	for _, c := range []struct {
+		header string
+		want   capture.Fragment
+	}{
+		{"11 00 0001 01020304", capture.Fragment{ID: 0x01020304, More: true, Proto: 17}},
+		{"11 00 0591 01020304", capture.Fragment{ID: 0x01020304, Offset: 0x0590, More: true, Proto: 17}},
+		{"11 00 fff8 01020304", capture.Fragment{ID: 0x01020304, Offset: 65528, Proto: 17}},
+		{"11 00 000e 01020304", capture.Fragment{ID: 0x01020304, Offset: 8, Proto: 17}}, // reserved bits
+	} {
+		p, e := decode(capture.LinkIPv6, raw6(44, cat(unhex(c.header), []byte("data"))))
+		if e != capture.FragmentsLive || !p.IsFragment || p.Fragment != c.want {
+			t.Errorf("%s: %v, %+v", c.header, e, p.Fragment)
+		}
+		if string(p.Payload) != "data" || p.PayloadLen != 4 || p.Transport != capture.UDP || p.Flow.Src.Port != 0 {
+			t.Errorf("%s: %+v", c.header, p)
+		}
 	}
 }
 
