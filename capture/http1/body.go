@@ -208,7 +208,7 @@ func (p *Parser) skipBody(s *stream, g *segment) {
 // after all: where its body should begin another response does, and the client
 // has sent something since.
 func (p *Parser) noBody(m *message, g *segment) bool {
-	if g.from == capture.Client || m.x == nil || m.x.hasRequest || g.i > 0 || g.at.Acked <= m.at.Acked {
+	if g.from == capture.Client || m.x == nil || m.x.hasRequest || !unseen(m.x.incomplete) || g.i > 0 || g.at.Acked <= m.at.Acked {
 		return false
 	}
 	ok, _ := headAt(g.b, capture.Server, false)

@@ -153,7 +153,7 @@ func (p *Parser) watchPipelining(server *stream, x *exchange) {
 		p.pipelined = true
 	}
 	if m := server.msg; m != nil && server.state == stateLength && !p.pipelined &&
-		(m.x == nil || !m.x.hasRequest && !m.x.held) && x.acked >= m.bodyAt && x.acked <= server.next {
+		m.x != nil && !m.x.hasRequest && !m.x.held && unseen(m.x.incomplete) && x.acked >= m.bodyAt && x.acked <= server.next {
 		p.bodiless(server, m, x.acked)
 	}
 	busy := server.msg != nil && server.msg.x != nil && server.msg.x.hasRequest
