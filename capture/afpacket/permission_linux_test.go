@@ -166,10 +166,14 @@ func TestRaisesPermitted(t *testing.T) {
 func TestDropPrivileges(t *testing.T) {
 	netnstest.Child(t, netnstest.Isolated(), func(t *testing.T) {
 		ns := netnstest.New(t)
-		var s *Source
+		var s, named *Source
 		later := task("veth", "late0")
 		ns.Must(t, func() (err error) {
 			if s, err = Open(Config{RetireTimeout: 20 * time.Millisecond}); err != nil {
+				return err
+			}
+			// A socket may be bound without the capability.
+			if named, err = Open(Config{Interfaces: []string{"late0"}, RetireTimeout: 20 * time.Millisecond}); err != nil {
 				return err
 			}
 			return later.Start()
@@ -207,7 +211,7 @@ func TestDropPrivileges(t *testing.T) {
 		}
 		var f capture.Frame
 		var st capture.SourceStats
-		on := map[string]int{}
+		on, onNamed := map[string]int{}, 0
 		for begin := time.Now(); time.Since(begin) < 2*time.Second; {
 			switch err := s.Next(&f); {
 			case errors.Is(err, capture.ErrIdle):
@@ -217,9 +221,19 @@ func TestDropPrivileges(t *testing.T) {
 				s.Stats(&st)
 				on[st.Interfaces[f.Interface].Name]++
 			}
+			switch err := named.Next(&f); {
+			case errors.Is(err, capture.ErrIdle):
+			case err != nil:
+				t.Fatal(err)
+			default:
+				onNamed++
+			}
 		}
 		if err := later.Wait(); err != nil {
 			t.Fatal(err)
+		}
+		if onNamed == 0 {
+			t.Error("the socket for late0 saw nothing")
 		}
 		if on["lo"] != 1 || on["late0"] == 0 || on["late0peer"] == 0 || on[""] != 0 {
 			t.Errorf("frames by interface: %v, want 1 on lo and some on late0 and late0peer", on)

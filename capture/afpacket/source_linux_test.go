@@ -342,3 +342,27 @@ func TestIdle(t *testing.T) {
 		t.Errorf("5 times idle took %v, want about 4 times 50ms", d)
 	}
 }
+
+// A full block wakes Next, long before RetireTimeout.
+func TestFullBlockWakes(t *testing.T) {
+	a := netnstest.New(t)
+	var pc net.PacketConn
+	a.Must(t, func() (err error) { pc, err = net.ListenPacket("udp4", "127.0.0.1:0"); return err })
+	defer pc.Close()
+	s := openIn(t, a, Config{RetireTimeout: 20 * time.Second, BlockBytes: 64 << 10})
+	var f capture.Frame
+	if err := s.Next(&f); err != capture.ErrIdle {
+		t.Fatalf("Next: %v, want ErrIdle first", err)
+	}
+	go func() {
+		time.Sleep(100 * time.Millisecond) // Next waits by now
+		_ = a.Do(func() error { return flood(pc.LocalAddr().String(), 600, 200, 0) })
+	}()
+	begin := time.Now()
+	if err := s.Next(&f); err != nil {
+		t.Fatalf("Next: %v", err)
+	}
+	if d := time.Since(begin); d < 50*time.Millisecond || d > 5*time.Second {
+		t.Errorf("Next returned after %v", d)
+	}
+}
