@@ -1,9 +1,7 @@
 package netns
 
 import (
-	"bytes"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -106,10 +104,10 @@ func (r *Reader) group(dir, name string, want []counter) bool {
 }
 
 func (r *Reader) number(name string) (uint64, bool) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return 0, false
-	}
-	n, ok := decimal(bytes.TrimSpace(b))
+	n, ok := uint64(0), false
+	r.fileLines(name, func(line []byte) {
+		word, _ := field(line)
+		n, ok = decimal(word)
+	})
 	return n, ok
 }

@@ -23,6 +23,6 @@
 // constants of package capture. The tables are not one consistent instant: the
 // kernel walks them while connections come and go. prometheus/procfs reads the
 // same files and is what the tests compare with; it is not used here because
-// it makes about twenty values on the heap for each line of /proc/net/tcp,
+// it makes eleven values on the heap for each line of /proc/net/tcp,
 // which at 50,000 sockets is tens of megabytes for every reading.
 package netns

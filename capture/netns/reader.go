@@ -27,8 +27,9 @@ var errNotAsked = errors.New("netlink was not asked")
 
 // Reader reads the kernel's tables again and again with the same memory.
 type Reader struct {
-	opt Options
-	buf *bufio.Reader
+	opt  Options
+	open func(name string) (io.ReadCloser, error)
+	buf  *bufio.Reader
 }
 
 // maxLine is the longest line that is read whole; TcpExt of Linux 6.18 has 2,300 bytes.
@@ -42,7 +43,7 @@ func NewReader(opt Options) *Reader {
 	if opt.CGroup == "" {
 		opt.CGroup = "/sys/fs/cgroup"
 	}
-	return &Reader{opt: opt, buf: bufio.NewReaderSize(nil, maxLine)}
+	return &Reader{opt: opt, open: openFile, buf: bufio.NewReaderSize(nil, maxLine)}
 }
 
 // part is one thing that Read reads.
@@ -98,8 +99,10 @@ func (r *Reader) lines(name string, yield func([]byte)) error {
 	return r.fileLines(filepath.Join(r.opt.Proc, name), yield)
 }
 
+func openFile(name string) (io.ReadCloser, error) { return os.Open(name) }
+
 func (r *Reader) fileLines(name string, yield func([]byte)) error {
-	f, err := os.Open(name)
+	f, err := r.open(name)
 	if err != nil {
 		return err
 	}

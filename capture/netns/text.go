@@ -1,14 +1,16 @@
 package netns
 
-import "bytes"
-
 // field cuts the first word off line, words being separated by blanks.
 func field(line []byte) (word, rest []byte) {
-	line = bytes.TrimLeft(line, " \t")
-	if i := bytes.IndexAny(line, " \t"); i >= 0 {
-		return line[:i], line[i:]
+	i := 0
+	for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
+		i++
 	}
-	return line, nil
+	j := i
+	for j < len(line) && line[j] != ' ' && line[j] != '\t' {
+		j++
+	}
+	return line[i:j], line[j:]
 }
 
 // decimal parses b as an unsigned decimal number; ok is false when b is empty,
