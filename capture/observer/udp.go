@@ -2,9 +2,10 @@ package observer
 
 import (
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/sniff"
 )
 
-// datagram books a UDP datagram: none is parsed yet, each gets one reason.
+// datagram books a UDP datagram: none is parsed, each gets one reason.
 func (o *Observer) datagram(p *capture.Packet) {
 	port := o.port(p)
 	if p.Flow.Dst.Port == port.Port {
@@ -12,7 +13,8 @@ func (o *Observer) datagram(p *capture.Packet) {
 	} else {
 		port.FromServer.Add(1, p.PayloadLen)
 	}
-	port.Unparsed[o.udpReason(p)].Add(1, p.PayloadLen)
+	guess := sniff.ClassifyUDP(p.Flow.Src.Port, p.Flow.Dst.Port, p.Payload)
+	port.Unparsed[guess.Reason].Add(1, p.PayloadLen)
 }
 
 // port returns the counters of the server port of a packet whose connection is
