@@ -86,12 +86,14 @@ func TestWriterPutsTagBack(t *testing.T) {
 	var b bytes.Buffer
 	w := NewWriter(&b)
 	f := capture.Frame{Data: ping, WireLen: len(ping), Link: 1, Tagged: true, VLAN: 0x2005}
-	if err := errors.Join(w.Write(&f, ""), w.Flush()); err != nil {
+	cut := f
+	cut.WireLen = 1500
+	if err := errors.Join(w.Write(&f, ""), w.Write(&cut, ""), w.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	fs, _, err := read(t, &b)
 	want := string(ping[:12]) + "\x81\x00\x20\x05" + string(ping[12:])
-	if err != nil || len(fs) != 1 || string(fs[0].Data) != want || fs[0].WireLen != len(ping)+4 {
+	if err != nil || len(fs) != 2 || string(fs[0].Data) != want || fs[0].WireLen != len(ping)+4 || fs[1].WireLen != 1504 {
 		t.Errorf("%v\n%s", err, text(fs))
 	}
 }
