@@ -74,6 +74,7 @@ func BenchmarkExchange(b *testing.B) {
 		b.Run(name+"/keepalive", func(b *testing.B) {
 			l := newLoop(batch)
 			b.ReportAllocs()
+			defer measureCPU(b)()
 			for b.Loop() {
 				l.exchange(req, resp)
 			}
@@ -81,6 +82,7 @@ func BenchmarkExchange(b *testing.B) {
 		b.Run(name+"/connection", func(b *testing.B) {
 			l := newLoop(batch)
 			b.ReportAllocs()
+			defer measureCPU(b)()
 			for b.Loop() {
 				l.connection(req, resp)
 			}
@@ -90,6 +92,7 @@ func BenchmarkExchange(b *testing.B) {
 			req := []byte("GET /x HTTP/1.1\r\nHost: a\r\nUser-Agent: wrk\r\n\r\n")
 			resp := []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
 			b.ReportAllocs()
+			defer measureCPU(b)()
 			for b.Loop() {
 				l.exchange(req, resp)
 			}
@@ -103,6 +106,7 @@ func BenchmarkRequestHead(b *testing.B) {
 	resp := []byte("HTTP/1.1 204 \r\n\r\n")
 	b.SetBytes(int64(len(req)))
 	b.ReportAllocs()
+	defer measureCPU(b)()
 	for b.Loop() {
 		l.exchange(req, resp)
 	}
@@ -121,6 +125,7 @@ func BenchmarkChunked(b *testing.B) {
 	resp.WriteString("0\r\n\r\n")
 	b.SetBytes(int64(resp.Len()))
 	b.ReportAllocs()
+	defer measureCPU(b)()
 	for b.Loop() {
 		l.exchange(req, resp.Bytes())
 	}
@@ -132,6 +137,7 @@ func BenchmarkBody(b *testing.B) {
 	segment := make([]byte, 1448)
 	b.SetBytes(int64(len(segment)))
 	b.ReportAllocs()
+	defer measureCPU(b)()
 	for b.Loop() {
 		l.p.Data(capture.Mark{Offset: l.server}, capture.Server, segment)
 		l.server += uint64(len(segment))

@@ -37,29 +37,36 @@ const (
 	fieldTraceState
 )
 
-// fieldOf tells which field name is; name is not empty.
+// fieldOf tells which field name is; name is not empty. Most names differ in
+// length already, and most peers write names as the RFCs do.
 func fieldOf(name []byte) fieldID {
-	switch name[0] | 0x20 {
-	case 'c':
-		if equalFold(name, "content-length") {
-			return fieldContentLength
-		}
-	case 't':
-		switch {
-		case equalFold(name, "transfer-encoding"):
-			return fieldTransferEncoding
-		case equalFold(name, "traceparent"):
-			return fieldTraceParent
-		case equalFold(name, "tracestate"):
-			return fieldTraceState
-		}
-	case 'h':
-		if equalFold(name, "host") {
+	switch len(name) {
+	case 4:
+		if string(name) == "Host" || equalFold(name, "host") {
 			return fieldHost
 		}
-	case 'u':
-		if equalFold(name, "user-agent") {
-			return fieldUserAgent
+	case 10:
+		switch name[0] | 0x20 {
+		case 'u':
+			if string(name) == "User-Agent" || equalFold(name, "user-agent") {
+				return fieldUserAgent
+			}
+		case 't':
+			if equalFold(name, "tracestate") {
+				return fieldTraceState
+			}
+		}
+	case 11:
+		if string(name) == "traceparent" || equalFold(name, "traceparent") {
+			return fieldTraceParent
+		}
+	case 14:
+		if string(name) == "Content-Length" || equalFold(name, "content-length") {
+			return fieldContentLength
+		}
+	case 17:
+		if string(name) == "Transfer-Encoding" || equalFold(name, "transfer-encoding") {
+			return fieldTransferEncoding
 		}
 	}
 	return fieldOther

@@ -159,6 +159,9 @@ func (p *Parser) refuseStart(s *stream, from capture.Side, b []byte) capture.Rea
 // readHead reads lines up to the empty one that ends the head.
 func (p *Parser) readHead(s *stream, g *segment) {
 	m := s.msg
+	if h := &m.head; h.started && m.line == nil && !h.long && !h.large && !m.tentative && p.readFields(s, g) {
+		return
+	}
 	b := g.rest()
 	i := bytes.IndexByte(b, '\n')
 	n := i + 1
@@ -218,6 +221,39 @@ func (p *Parser) readHead(s *stream, g *segment) {
 	if m.line != nil {
 		p.pool.releaseLine(m)
 	}
+}
+
+// readFields is readHead for field lines that lie whole in the segment, which is
+// the usual. It reports false when there is none.
+func (p *Parser) readFields(s *stream, g *segment) bool {
+	m, b, request := s.msg, g.rest(), g.from == capture.Client
+	limit := min(len(b), p.pool.cfg.MaxHead-m.head.size)
+	n, ended := 0, false
+	for !ended && n < limit && m.head.fields < p.pool.cfg.MaxFields {
+		i := bytes.IndexByte(b[n:limit], '\n')
+		if i < 0 {
+			break
+		}
+		line := b[n : n+i]
+		n += i + 1
+		if i > 0 && line[i-1] == '\r' {
+			line = line[:i-1]
+		}
+		if ended = len(line) == 0; !ended {
+			m.field(p.pool, line, request)
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	m.wire += int64(n)
+	m.last = g.at.Time
+	m.head.size += n
+	p.took(g, n, capture.DeliveredHTTP1Head)
+	if ended {
+		p.endHead(s, g)
+	}
+	return true
 }
 
 // splitLine keeps the beginning of a line whose end is in a later segment.
