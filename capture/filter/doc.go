@@ -30,11 +30,10 @@
 // Port names come from a table, not from the system's.
 //
 // "vlan" looks for a tag in the bytes of the frame, as tcpdump does for a file.
-// On a live AF_PACKET socket the kernel has taken the outer tag off the frame
-// and holds it beside it, so there the program does not find it. A filter for
-// live capture that must see tags is given as bytecode with the kernel's VLAN
-// extensions only by tools that attach it themselves: [ParseBytecode] refuses
-// extensions, since a [Program] must mean the same everywhere.
+// On a live AF_PACKET socket the kernel has taken the outermost tag off and
+// holds it beside the frame, so there "vlan" finds only a second tag. The
+// kernel has extensions to read the one it holds; [ParseBytecode] refuses them,
+// since a [Program] must mean the same everywhere.
 //
 // Of LinkNull, the address family is accepted with the numbers of all systems
 // and both byte orders, where tcpdump knows those of the system it runs on.
