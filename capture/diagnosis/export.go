@@ -122,7 +122,7 @@ func unreachableLeaf() Leaf {
 		Guard:      "A collector that is rolled out is away for a moment: the leaf waits ten seconds.",
 		Thresholds: failingThreshold(10), Clear: 1, Live: true, File: true, Blind: true,
 		Evidence: exportKeys(),
-		Body:     "The collector at {{endpoint}} has not been reached for {{failing_seconds}} s ({{signals}}; {{queued}} records wait, {{dropped}} were dropped): {{error}}.",
+		Body:     "The collector[[ at {{endpoint}}]] has not been reached for {{failing_seconds}} s ({{signals}}; {{queued}} records wait, {{dropped}} were dropped): {{error}}.",
 		Remedy: Remedy{Summary: "Check the endpoint, that the collector is up, and that no NetworkPolicy forbids egress.",
 			Command: "kubectl get service,pods -n observability; echo \"$OTEL_EXPORTER_OTLP_ENDPOINT\"", Manifest: "env:\n- name: OTEL_EXPORTER_OTLP_ENDPOINT\n  value: http://collector.observability:4317\n", URL: "https://opentelemetry.io/docs/specs/otel/protocol/exporter/"},
 		check: exportCheck(cannotReach),
@@ -154,7 +154,7 @@ func rejectedExportLeaf() Leaf {
 		Guard:      "None: it is the collector's own answer.",
 		Thresholds: failingThreshold(0), Clear: 1, Live: true, File: true, Blind: true,
 		Evidence: exportKeys(),
-		Body:     "The collector at {{endpoint}} rejects {{signals}} ({{status}}): {{error}}.",
+		Body:     "The collector[[ at {{endpoint}}]] rejects {{signals}} ({{status}}): {{error}}.",
 		Remedy: Remedy{Summary: "Give the collector a pipeline for the signal, or set the headers it wants.", Command: "OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer%20TOKEN' wiretell run",
 			Manifest: "service:\n  pipelines:\n    logs:\n      receivers: [otlp]\n      exporters: [debug]\n"},
 		check: exportCheck(refusedBySink),
@@ -170,7 +170,7 @@ func throttledExportLeaf() Leaf {
 		Guard:      "None: it is the collector's own answer.",
 		Thresholds: failingThreshold(10), Clear: 1, Live: true, File: true, Blind: true,
 		Evidence: exportKeys(),
-		Body:     "The collector at {{endpoint}} throttles or takes only a part of {{signals}} ({{rejected}} rejected, {{dropped}} dropped)[[: {{error}}]].",
+		Body:     "The collector[[ at {{endpoint}}]] throttles or takes only a part of {{signals}} ({{rejected}} rejected, {{dropped}} dropped)[[: {{error}}]].",
 		Remedy:   Remedy{Summary: "See the collector's memory_limiter and its own exporters; give it more replicas.", Command: "kubectl logs -n observability deploy/collector --since=10m | grep -i -e refus -e limit"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			var in []*exportView

@@ -125,7 +125,7 @@ func coverageLeaf() Leaf {
 				emit(hit{quiet: true})
 				return
 			}
-			if missing := 100 * (1 - v.cover.share()); missing > l.threshold(v, "missing") {
+			if missing := 100 * ratio(less(v.cover.arrived, v.cover.captured), v.cover.arrived); missing > l.threshold(v, "missing") {
 				emit(hit{evidence: []Evidence{number("arrived", v.cover.arrived), number("captured", v.cover.captured), seconds("missing", missing)}})
 			}
 		},

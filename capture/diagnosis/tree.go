@@ -137,6 +137,7 @@ func (t *Tree) Coverage(in Input) (share float64, ok bool) {
 func (t *Tree) begin(now capture.Time, in Input) {
 	t.begun, t.started, t.windowStart = true, now, now
 	t.exports = exportBook{since: make(map[exportKey]capture.Time)}
+	t.exports.endWindow(in.Exports)
 	if in.Kernel != nil {
 		in.Kernel.CopyTo(&t.firstKern)
 		in.Kernel.CopyTo(&t.baseKernel)
