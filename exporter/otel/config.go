@@ -152,6 +152,8 @@ type Config struct {
 	// Configured says that a variable of the environment named an exporter or
 	// an endpoint.
 	Configured bool
+
+	backoff backoff
 }
 
 // DefaultConfig returns the configuration for an empty environment.
@@ -198,6 +200,7 @@ func (c *Config) setDefaults() {
 	or(&c.Beside, BesideAuto)
 	or(&c.QueueBytes, defaultQueueBytes)
 	or(&c.MaxAge, defaultMaxAge)
+	or(&c.backoff, backoff{first: 500 * time.Millisecond, most: 5 * time.Second})
 	or(&c.EventsPerSecond, 50)
 	or(&c.CardinalityLimit, 2000)
 }

@@ -52,7 +52,7 @@ func (b backoff) delay(n int) time.Duration {
 func newLane(b *books, s sender, limit int, cfg *Config, timeout time.Duration) *lane {
 	return &lane{
 		books: b, sender: s, limit: limit, maxAge: cfg.MaxAge, timeout: timeout,
-		backoff: backoff{first: 500 * time.Millisecond, most: 5 * time.Second},
+		backoff: cfg.backoff,
 		wake:    make(chan struct{}),
 	}
 }

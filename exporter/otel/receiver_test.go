@@ -295,7 +295,7 @@ func (s *sink) handler() http.Handler {
 // overGRPC returns a configuration that sends everything to where.
 func overGRPC(where string) Config {
 	s := SignalConfig{Exporter: ExporterOTLP, Protocol: ProtocolGRPC, Endpoint: "http://" + where, Timeout: 5 * time.Second}
-	return Config{Traces: s, Metrics: s, Logs: s, ServiceName: "shop", Version: "v0.0.0-test", SpanDelay: 20 * time.Millisecond, LogDelay: 20 * time.Millisecond}
+	return Config{Traces: s, Metrics: s, Logs: s, ServiceName: "shop", Version: "v0.0.0-test", SpanDelay: 20 * time.Millisecond, LogDelay: 20 * time.Millisecond, backoff: backoff{5 * time.Millisecond, 50 * time.Millisecond}}
 }
 
 // overHTTP returns a configuration that sends everything to a URL.
@@ -304,7 +304,7 @@ func overHTTP(base string) Config {
 		return SignalConfig{Exporter: ExporterOTLP, Protocol: ProtocolHTTP, Endpoint: base + path, Timeout: 5 * time.Second}
 	}
 	return Config{Traces: s("/v1/traces"), Metrics: s("/v1/metrics"), Logs: s("/v1/logs"), ServiceName: "shop", Version: "v0.0.0-test",
-		SpanDelay: 20 * time.Millisecond, LogDelay: 20 * time.Millisecond}
+		SpanDelay: 20 * time.Millisecond, LogDelay: 20 * time.Millisecond, backoff: backoff{5 * time.Millisecond, 50 * time.Millisecond}}
 }
 
 // start makes an Exporter and shuts it down at the end of the test.
