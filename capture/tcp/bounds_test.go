@@ -75,7 +75,7 @@ func TestClock(t *testing.T) {
 	r.play([]seg{{from: sv, flags: "PA", seq: 1, ack: 2, data: "b"}})
 	r.now -= capture.Time(20 * 365 * 24 * time.Hour)
 	r.table.Tick(r.now)
-	r.play([]seg{{from: cl, flags: "A", seq: 2, ack: 2}})
+	r.play([]seg{{from: cl, flags: "A", seq: 2, ack: 2}, {from: sv, flags: "PA", seq: 2, ack: 2, data: "c"}, {from: cl, flags: "A", seq: 2, ack: 3, after: -time.Second / 2}})
 	if r.book.Ledger[capture.ConnsLive] != 1 {
 		t.Errorf("%d connections live, want 1", r.book.Ledger[capture.ConnsLive])
 	}
@@ -84,7 +84,7 @@ func TestClock(t *testing.T) {
 	}
 	r.flush()
 	c := r.closed()
-	if c.RTTMin < 0 || c.RTTMax < 0 || c.RTTMean < 0 {
+	if c.RTTMin != 0 || c.RTTMax > time.Second || c.RTTMean < 0 {
 		t.Errorf("round trip %v %v %v", c.RTTMin, c.RTTMean, c.RTTMax)
 	}
 	for _, o := range r.book.Batch.Observations {
@@ -101,6 +101,25 @@ func TestClockBackAtStart(t *testing.T) {
 	f := r.book.Batch.Observations[0].(*capture.ConnFailed)
 	if f.Elapsed != 0 || r.book.ClockSteps != 2 {
 		t.Errorf("elapsed %v, %d steps, want 0 and 2", f.Elapsed, r.book.ClockSteps)
+	}
+}
+
+// TestHalfOpenOrder: an attempt that made progress does not keep others from
+// failing in time.
+func TestHalfOpenOrder(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play([]seg{{from: cl, flags: "S"}})
+	r.tick(20 * time.Second)
+	r.play(fromPort(1, []seg{{from: cl, flags: "S"}}))
+	r.tick(10 * time.Second)
+	r.play([]seg{{from: sv, flags: "A", seq: 1, ack: 1}})
+	r.tick(32 * time.Second)
+	if n := r.book.Ledger[capture.ConnsFailed]; n != 1 {
+		t.Errorf("%d failed after 42 s of silence, want 1", n)
+	}
+	r.tick(9 * time.Second)
+	if n := r.book.Ledger[capture.ConnsFailed]; n != 2 {
+		t.Errorf("%d failed, want both", n)
 	}
 }
 

@@ -65,9 +65,6 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 	if o.has(hasAck) && before(o.ack, first) {
 		first = o.ack
 	}
-	if c.state == stateSynSent {
-		first-- // the SYN itself
-	}
 	last := s.end
 	if before(last, s.nxt) {
 		last = s.nxt

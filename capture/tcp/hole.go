@@ -104,9 +104,7 @@ func (t *Table) store(c *conn, from capture.Side, a *arrival, at uint32) {
 				continue
 			}
 			if !after(p.seq, at) { // held already
-				if at = p.end(); after(at, a.end) {
-					at = a.end
-				}
+				at = p.end()
 				continue
 			}
 		}

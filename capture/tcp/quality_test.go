@@ -145,7 +145,7 @@ func TestWindowScale(t *testing.T) {
 	scaled := func(p *capture.Packet) { p.TCP.HasWindowScale, p.TCP.WindowScale = true, 9 }
 	for _, both := range []bool{true, false} {
 		r := newRig(t, Config{})
-		script := after3(seg{from: sv, flags: "A", seq: 1, ack: 1, win: 1000})
+		script := after3(seg{from: cl, flags: "A", seq: 1, ack: 1, win: 1000})
 		script[0].opt = scaled
 		if both {
 			script[1].opt = scaled
@@ -155,7 +155,7 @@ func TestWindowScale(t *testing.T) {
 		if both {
 			want <<= 9
 		}
-		if got := r.table.lone().sides[sv].window(); got != want {
+		if got := r.table.lone().sides[cl].window(); got != want {
 			t.Errorf("both %v: window %d, want %d", both, got, want)
 		}
 	}

@@ -44,6 +44,13 @@ var scripts = []struct {
 		observed: []string{"opened 2ms", "closed fin 3/6"},
 	},
 	{
+		name: "half close without a byte, then the other side speaks",
+		script: after3(seg{from: cl, flags: "FA", seq: 1, ack: 1}, seg{from: sv, flags: "PA", seq: 1, ack: 2, data: "x"}, seg{from: sv, flags: "FA", seq: 2, ack: 2},
+			seg{from: cl, flags: "A", seq: 2, ack: 3}),
+		calls:    []string{"client end fin", `server 0 "x"`, "server end fin"},
+		observed: []string{"opened 2ms", "closed fin 0/1"},
+	},
+	{
 		name: "simultaneous close",
 		script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "x"}, seg{from: cl, flags: "FA", seq: 2, ack: 1}, seg{from: sv, flags: "FA", seq: 1, ack: 2},
 			seg{from: cl, flags: "A", seq: 3, ack: 2}, seg{from: sv, flags: "A", seq: 2, ack: 3}),
@@ -192,6 +199,22 @@ var scripts = []struct {
 		observed: []string{"opened 2ms"},
 	},
 	{
+		name: "the timeout of the second hole begins when the first is filled",
+		script: after3(seg{from: cl, flags: "A", seq: 2, ack: 1, data: "b"}, seg{from: cl, flags: "A", seq: 4, ack: 1, data: "d"},
+			seg{from: cl, flags: "A", seq: 1, ack: 1, data: "a", after: 8 * time.Second}),
+		wait:     5 * time.Second,
+		calls:    []string{`client 0 "a"`, `client 1 "b"`},
+		observed: []string{"opened 2ms"},
+	},
+	{
+		name: "late bytes of two gaps that touch",
+		script: append(append(after3(seg{from: cl, flags: "A", seq: 9, ack: 1, data: "i"}, seg{from: sv, flags: "A", seq: 1, ack: 3}),
+			append(repeat(9, seg{from: sv, flags: "A", seq: 1, ack: 3}), repeat(10, seg{from: sv, flags: "A", seq: 1, ack: 7})...)...),
+			seg{from: cl, flags: "A", seq: 1, ack: 1, data: "ab"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "cdef"}),
+		observed: []string{"opened 2ms"},
+		ledger:   counts{capture.GapBytes: 6, capture.Gaps: 2, capture.BytesLate: 6},
+	},
+	{
 		name:     "at the end what is held is handed on after its gap",
 		script:   after3(seg{from: cl, flags: "A", seq: 1, ack: 1, data: "a"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "c"}, seg{from: sv, flags: "A", seq: 1, ack: 9}),
 		flush:    true,
@@ -327,6 +350,13 @@ var scripts = []struct {
 		ledger:   counts{capture.SegmentOutOfRange: 3, capture.ConnsReset: 0},
 	},
 	{
+		name: "a RST takes the number that was acknowledged last, though more was sent",
+		script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"}, seg{from: cl, flags: "A", seq: 4, ack: 3},
+			seg{from: sv, flags: "R", seq: 3}),
+		calls:    []string{`client 0 "get"`, `server 0 "answer"`, "client end reset", "server end reset"},
+		observed: []string{"opened 2ms", "reset by server in response", "closed reset 3/6"},
+	},
+	{
 		name: "whoever goes on sending did not send the RST",
 		script: after3(seg{from: cl, flags: "R", seq: 1}, seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"},
 			seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}),
@@ -396,6 +426,14 @@ var scripts = []struct {
 		calls:    []string{`server 0 "ok"`, `client 0 "get"`, `client 3 "put"`, "client end shutdown", "server end shutdown"},
 		observed: []string{"closed shutdown 6/2"},
 		ledger:   counts{capture.ConnsMidstream: 1, capture.SegmentLate: 1, capture.BytesLate: 3},
+	},
+	{
+		name:     "joined midway, a keep-alive probe first",
+		script:   []seg{{from: cl, flags: "PA", seq: 301, ack: 501, data: "get"}, {from: sv, flags: "A", seq: 500, ack: 304, data: "X"}, {from: sv, flags: "PA", seq: 501, ack: 304, data: "ok"}},
+		flush:    true,
+		calls:    []string{`client 0 "get"`, `server 0 "ok"`, "client end shutdown", "server end shutdown"},
+		observed: []string{"closed shutdown 3/2"},
+		ledger:   counts{capture.SegmentDuplicate: 1},
 	},
 	{
 		name:     "silence",
