@@ -284,7 +284,7 @@ func overflowLeaf() Leaf {
 		ID: "CARD-01", Title: "Too many ports to tell apart", Class: Export, Severity: Info, Confidence: Certain,
 		Path:      []Step{{"Is everything told apart?", "no, beyond a bound"}},
 		Condition: "the table of ports, or a bound of the diagnosis, is full",
-		Meaning:   "What is beyond the bound is counted together, as overflow, and not told apart by port or peer.",
+		Meaning:   "What is beyond the bound is counted together, under port 0, and not told apart by port or peer.",
 		Guard:     "Scanners touch every port.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"}},

@@ -131,6 +131,10 @@ func trafficMisses() []nearMiss {
 			w.unparsed(8080, capture.TCP, capture.RoleServer, capture.ReasonJoinedMidstream, 30)
 		}},
 		{id: "LINK-01", what: "a minority", each: func(w *world) { w.healthy(); w.frames(eth0, capture.FrameMalformedIP, 199) }},
+		{id: "FRAG-01", what: "fragments that became whole", each: func(w *world) { w.healthy(); w.frames(eth0, capture.FragmentsReassembled, 90) }},
+		{id: "FRAG-01", what: "one in twenty, less one", each: func(w *world) { w.requests(8080, capture.RoleServer, 50); w.frames(eth0, capture.FragmentsExpired, 10) }},
+		{id: "PROTO-05", what: "another leaf is more exact", each: func(w *world) { w.unparsed(9000, capture.TCP, capture.RoleServer, capture.ReasonUnknownProtocol, 9) }},
+		{id: "PROTO-05", what: "one message was read", setup: func(w *world) { w.requests(8080, capture.RoleServer, 1) }, each: func(w *world) { w.payload(w.port(9000, capture.TCP, capture.RoleServer), 3) }},
 		{id: "HTTP-01", what: "two errors", each: func(w *world) {
 			w.healthy()
 			w.port(8080, capture.TCP, capture.RoleServer).ParseErrors[capture.ReasonBadHeader] += 2

@@ -199,6 +199,16 @@ func unparsedFixtures() []fixture {
 			w.healthy()
 			w.unparsed(5432, capture.TCP, capture.RoleClient, capture.ReasonJoinedMidstream, 30)
 		}, subject: outbound(5432), want: map[string]any{"packets": int64(30), "share": float64(100)}},
+		{id: "FRAG-01", cause: func(w *world) {
+			w.healthy()
+			w.frames(eth0, capture.FragmentsExpired, 12)
+			w.frames(eth0, capture.FragmentsInvalid, 3)
+		}, want: map[string]any{"fragments": int64(15), "share": 6.98, "expired": int64(12), "invalid": int64(3)}},
+		{id: "PROTO-05", cause: func(w *world) {
+			w.payload(w.port(9000, capture.TCP, capture.RoleServer), 3)
+			w.port(8080, capture.TCP, capture.RoleServer).Conns++
+			w.snap.Ledger[capture.DeliveredUndetected] += 9
+		}, want: map[string]any{"bytes": int64(2400), "undetected": int64(36)}},
 		{id: "LINK-01", cause: func(w *world) {
 			w.frames(eth0, capture.FrameUnsupportedLink, 30)
 			w.frames(eth0, capture.FrameMalformedIP, 5)

@@ -117,17 +117,17 @@ func chatterLeaf() Leaf {
 	return Leaf{
 		ID: "NONE-04", Title: "Only link-layer chatter", Class: Nothing, Severity: Warning, Confidence: Certain,
 		Path:      []Step{{"Did packets arrive?", "yes"}, {"Is any of them IP payload?", "no"}},
-		Condition: "frames were read, all of them ARP, ICMPv6 (neighbour discovery) or not IP, and none was filtered or unreadable",
+		Condition: "frames were read: ARP, ICMPv6 (neighbour discovery) or not IP; what else there was could not be decoded",
 		Meaning:   "The link is alive, but nobody exchanges data with this pod.",
 		Guard:     "Pings over IPv6 count as chatter.",
 		Raise:     2, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "frames", Description: "frames read"}, {Name: "arp", Description: "of them ARP"}, {Name: "icmpv6", Description: "of them ICMPv6"}, {Name: "non_ip", Description: "of them another protocol over the link"}},
-		Body:     "All {{frames}} frames are link-layer chatter ({{arp}} ARP, {{icmpv6}} ICMPv6, {{non_ip}} not IP).",
+		Body:     "There is only link-layer chatter: {{frames}} frames, of them {{arp}} ARP, {{icmpv6}} ICMPv6, {{non_ip}} not IP.",
 		Remedy:   idleLeaf().Remedy,
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			l := &v.ledger
 			chatter := l[capture.FrameARP] + l[capture.FrameICMPv6] + l[capture.FrameNonIP]
-			if chatter > 0 && chatter+l[capture.FrameDuplicate] == v.frames() {
+			if chatter > 0 && v.transportFrames()+l[capture.FrameOwnExport] == 0 {
 				emit(hit{evidence: []Evidence{number("frames", v.frames()), number("arp", l[capture.FrameARP]), number("icmpv6", l[capture.FrameICMPv6]), number("non_ip", l[capture.FrameNonIP])}})
 			}
 		},

@@ -34,7 +34,7 @@ func Summarize(in Input, findings []Finding) Summary {
 	ordered := slices.Clone(findings)
 	ordered = slices.DeleteFunc(ordered, func(f Finding) bool { return f.State == Cleared })
 	slices.SortStableFunc(ordered, func(x, y Finding) int { return int(y.Severity) - int(x.Severity) })
-	if !s.Useful && !slices.ContainsFunc(ordered, func(f Finding) bool { return f.Severity > Info }) {
+	if !s.Useful && !slices.ContainsFunc(ordered, explains) {
 		b.WriteString("  No leaf of the tree explains why: see the ledger for what became of every packet.\n")
 	}
 	for i := range ordered {
@@ -46,6 +46,12 @@ func Summarize(in Input, findings []Finding) Summary {
 	}
 	s.Text = b.String()
 	return s
+}
+
+// explains reports whether f can be why nothing was read.
+func explains(f Finding) bool {
+	leaf, _ := LeafByID(f.ID)
+	return f.Severity > Info || leaf.Class == Unparsed
 }
 
 // write adds f as it is read on a terminal.

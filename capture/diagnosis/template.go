@@ -72,7 +72,7 @@ func words(h *hit) func(string) (string, bool) {
 		}
 		switch s := h.subject; name {
 		case "port":
-			return strconv.Itoa(int(s.Port)), s.Port != 0
+			return strconv.Itoa(int(s.Port)), true // 0 is a port, too: a bad one
 		case "direction":
 			return s.way(), s.way() != ""
 		case "interface":

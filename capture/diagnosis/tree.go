@@ -258,7 +258,9 @@ func (t *Tree) rate(v *view, leaf int) {
 	for j := range t.entries[leaf] {
 		e := &t.entries[leaf][j]
 		if e.active || v.final && e.marked || e.held > 0 {
-			v.worst = max(v.worst, severityOf(&t.leaves[leaf], &e.hit))
+			l := &t.leaves[leaf]
+			v.worst = max(v.worst, severityOf(l, &e.hit))
+			v.explained = v.explained || l.Class == Unparsed || l.Class == Direction || l.Class == Filter
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func unparsedLeaves() []Leaf {
-	return []Leaf{tlsInboundLeaf(), tlsOutboundLeaf(), tlsMidstreamLeaf(), quicLeaf(), http2Leaf(), upgradedLeaf(), unknownProtocolLeaf(), joinedMidwayLeaf(), parseErrorLeaf(), unreadableFramesLeaf()}
+	return []Leaf{tlsInboundLeaf(), tlsOutboundLeaf(), tlsMidstreamLeaf(), quicLeaf(), http2Leaf(), upgradedLeaf(), unknownProtocolLeaf(), joinedMidwayLeaf(), parseErrorLeaf(), unreadableFramesLeaf(), fragmentsLeaf(), noMessageLeaf()}
 }
 
 // tlsVersion names a protocol version (RFC 8446, section 4.2.1).
@@ -246,6 +246,51 @@ func unreadableFramesLeaf() Leaf {
 			if float64(n) >= l.threshold(v, "frames") && 100*ratio(n, v.frames()) >= l.threshold(v, "share") {
 				emit(hit{evidence: []Evidence{number("frames", n), percent("share", n, v.frames()), number("link", link), number("cut", cut), number("malformed", malformed)}})
 			}
+		},
+	}
+}
+
+func fragmentsLeaf() Leaf {
+	return Leaf{
+		ID: "FRAG-01", Title: "IP fragments that never became whole", Class: Unparsed, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: in fragments"}},
+		Condition:  "a notable share of the frames are fragments whose datagram was never complete, or that break the rules",
+		Meaning:    "Only the first fragment holds the ports, and without all of them there is no payload to read. A path with a smaller MTU fragments what is sent over it, and some fragments are lost; fragments that overlap are an attack or a fault.",
+		Guard:      "Fragments that are put together again are not counted.",
+		Thresholds: []Threshold{{"fragments", "fragments", 10, 1}, {"share", "percent of the frames", 5, 5}},
+		Raise:      2, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "fragments", Description: "fragments that were of no use"}, {Name: "share", Description: "percent of all frames"}, {Name: "expired", Description: "of them, whose datagram was not complete in time"}, {Name: "invalid", Description: "of them, that overlap or reach too far"}, {Name: "evicted", Description: "of them, for which there was no room"}, {Name: "reassembled", Description: "fragments that did become whole"}},
+		Body:     "{{fragments}} IP fragments ({{share}} % of the frames) never became whole: {{expired}} incomplete, {{invalid}} against the rules, {{evicted}} without room ({{reassembled}} others did).",
+		Remedy:   Remedy{Summary: "Find the path with the smaller MTU, and let TCP keep below it.", Command: "tracepath PEER; ip link show; iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			expired, invalid, evicted := v.ledger[capture.FragmentsExpired], v.ledger[capture.FragmentsInvalid], v.ledger[capture.FragmentsEvicted]
+			n := expired + invalid + evicted
+			if float64(n) >= l.threshold(v, "fragments") && 100*ratio(n, v.frames()) >= l.threshold(v, "share") {
+				emit(hit{evidence: []Evidence{number("fragments", n), percent("share", n, v.frames()), number("expired", expired), number("invalid", invalid), number("evicted", evicted), number("reassembled", v.ledger[capture.FragmentsReassembled])}})
+			}
+		},
+	}
+}
+
+func noMessageLeaf() Leaf {
+	return Leaf{
+		ID: "PROTO-05", Title: "Payload, but no message", Class: Unparsed, Severity: Warning, Confidence: Certain,
+		Path:      []Step{{"Did packets arrive?", "yes"}, {"Do any of them carry TCP payload?", "yes"}, {"Did it become messages?", "no, and no other leaf says why"}},
+		Condition: "TCP payload was seen and no message was read since the start, and no other leaf about filter, halves or parsing holds",
+		Meaning:   "The payload was too little to tell its protocol, or did not fit any connection: what became of every byte stands in the evidence.",
+		Guard:     "Only said where nothing more exact can be said.",
+		Raise:     4, Clear: 1, Live: true, File: true,
+		Evidence: []Key{{Name: "bytes", Description: "bytes of TCP payload"}, {Name: "undetected", Description: "of them, too few to tell the protocol"}, {Name: "unknown", Description: "of them, of no known protocol"},
+			{Name: "no_connection", Description: "of them, of no connection that is followed"}, {Name: "out_of_range", Description: "of them, outside any plausible window"}, {Name: "bad_checksum", Description: "of them, in segments with a wrong checksum"}, {Name: "gap_bytes", Description: "bytes never seen beside them"}},
+		Body:   "{{bytes}} bytes of TCP payload became no message: {{undetected}} too few to tell the protocol, {{unknown}} of no known protocol, {{no_connection}} of no connection, {{out_of_range}} out of range, {{bad_checksum}} with a wrong checksum ({{gap_bytes}} more were never seen).",
+		Remedy: Remedy{Summary: "Capture for longer and from the beginning of a connection.", Command: "wiretell read FILE   # prints the ledger with every byte"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			l := &v.Snapshot.Ledger
+			if v.explained || l[capture.BytesSeen] == 0 || l[capture.RequestsSeen]+l[capture.ResponsesSeen] > 0 {
+				return
+			}
+			emit(hit{evidence: []Evidence{number("bytes", l[capture.BytesSeen]), number("undetected", l[capture.DeliveredUndetected]+l[capture.DeliveredDesync]), number("unknown", l[capture.DeliveredUnknown]),
+				number("no_connection", l[capture.BytesNoState]), number("out_of_range", l[capture.BytesOutOfRange]), number("bad_checksum", l[capture.BytesBadChecksum]), number("gap_bytes", l[capture.GapBytes])}})
 		},
 	}
 }

@@ -27,6 +27,8 @@ type view struct {
 	// worst is the greatest severity of what holds, for the leaf that says all
 	// is well.
 	worst Severity
+	// explained says that a leaf holds which tells why payload was not read.
+	explained bool
 }
 
 // portView is one entry of the port table.
