@@ -70,23 +70,30 @@ func (l *links) ask() error {
 
 // update reads what the kernel has to tell and reports whether it was anything.
 func (l *links) update() (changed bool, err error) {
+	lost := false // messages were, so those still waiting are out of date
 	for {
-		n, _, err := unix.Recvfrom(l.fd, l.buf, 0)
+		n, err := unix.Read(l.fd, l.buf) // unlike recvfrom, it allocates nothing
 		switch {
-		case errors.Is(err, unix.EAGAIN):
+		case errors.Is(err, unix.EAGAIN) && !lost:
 			return changed, nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.ENOBUFS):
-			// Changes were lost: all is unknown until the answer comes.
+		case errors.Is(err, unix.EAGAIN):
+			// All that waited is thrown away: begin again.
+			lost, changed = false, true
 			l.forget()
-			changed = true
 			if err := l.ask(); err != nil {
 				return changed, err
 			}
 			continue
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ENOBUFS):
+			lost = true
+			continue
 		case err != nil:
 			return changed, err
+		}
+		if lost {
+			continue
 		}
 		msgs, err := syscall.ParseNetlinkMessage(l.buf[:n])
 		if err != nil {

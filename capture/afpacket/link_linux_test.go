@@ -126,7 +126,11 @@ func TestLinksOverrun(t *testing.T) {
 	if _, err := l.update(); err != nil {
 		t.Fatal(err)
 	}
-	if l.String() != "lo up=true;eth0 up=false;" || l.byName["lo"] != 1 || len(l.byName) != 1 {
+	up := map[string]bool{}
+	for _, i := range l.table {
+		up[i.Name] = i.Up
+	}
+	if len(l.table) != 2 || !up["lo"] || up["eth0"] || l.byName["lo"] != 1 || len(l.byName) != 1 {
 		t.Errorf("table %+v, names %v", l.table, l.byName)
 	}
 }

@@ -185,8 +185,10 @@ func (s *Source) follow() {
 
 // Next implements capture.Source. Time stamps are the kernel's. When all that
 // waited was read it returns capture.ErrIdle once, and then again whenever
-// RetireTimeout passes without a frame. After Close it returns io.EOF and has
-// released everything; after Stop it does so when the rest is read.
+// RetireTimeout passes without a frame; f.Time is then the current time, and
+// frames that are up to RetireTimeout older may still come. After Close it returns
+// io.EOF and has released everything; after Stop it does so when the rest is read.
+// f.Data is valid until the next call.
 func (s *Source) Next(f *capture.Frame) error {
 	r := s.cur
 	if r == nil || r.left == 0 || s.state.Load() == closed {
@@ -286,9 +288,11 @@ func (s *Source) anyReady() bool {
 	return false
 }
 
-// idle sets f.Time to now, as there is no frame to tell the time.
+// idle sets f.Time to now, as there is no frame to tell the time. It also looks for
+// news of interfaces: such a message does not wake a Next that is called later.
 func (s *Source) idle(f *capture.Frame) error {
 	s.idled = true
+	s.updateLinks()
 	f.Time = capture.TimeOf(time.Now())
 	return capture.ErrIdle
 }
@@ -304,8 +308,8 @@ func (s *Source) park(deadline time.Time) error {
 }
 
 // pollRings is called by the poller before it waits and after each wake-up, and
-// returns whether the wait is over. The poller is edge-triggered: since it looks
-// at the rings after it was armed, no wake-up is lost. The epoll instance that
+// returns whether the wait is over. The poller is edge-triggered: since the rings
+// are looked at after it was armed, no wake-up by frames is lost. The epoll instance that
 // it watches is never read: each wake-up of a socket passes through it.
 func (s *Source) pollRings(uintptr) bool {
 	state := s.state.Load()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
 )
@@ -54,7 +55,7 @@ func runTask(name string) int {
 }
 
 // makeVeth makes a veth pair in this namespace, half a second from now, sets it
-// up, and sends a broadcast out of one end.
+// up, and sends a frame out of its second end when there was time to follow.
 func makeVeth(name string) error {
 	time.Sleep(500 * time.Millisecond)
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: name + "peer"}); err != nil {
@@ -70,7 +71,16 @@ func makeVeth(name string) error {
 		}
 	}
 	time.Sleep(500 * time.Millisecond)
-	return nil
+	peer, err := net.InterfaceByName(name + "peer")
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Sendto(fd, udpFrame("on a new interface"), 0, &unix.SockaddrLinklayer{Ifindex: peer.Index})
 }
 
 // flood sends n UDP datagrams of size bytes to addr, rate of them per second (0:

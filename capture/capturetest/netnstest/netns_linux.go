@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -157,5 +158,20 @@ func ConnectAs(t testing.TB, a, b *NS, name string, network uint8) Pair {
 		}
 		end.ns.Up(t, name)
 	}
+	a.awaitCarrier(t, name)
+	b.awaitCarrier(t, name)
 	return p
+}
+
+// awaitCarrier waits until an interface that is up can send: the kernel may take
+// up to a second for it (net/core/link_watch.c), and drops frames until then.
+func (n *NS) awaitCarrier(t testing.TB, name string) {
+	t.Helper()
+	for range 500 {
+		if n.Link(t, name).Attrs().OperState == netlink.OperUp {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s has no carrier after 5 seconds", name)
 }
