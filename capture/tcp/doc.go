@@ -29,5 +29,6 @@
 // that an attacker who sends both may show a host other bytes. Sequence numbers
 // that jump by 4 GiB while nothing is captured give a gap that is too short.
 // PAWS (RFC 7323, section 5) is not applied. What a connection did before its
-// first captured packet is not known; who is its client is then inferred.
+// first captured packet is not known; who is its client is then inferred, and payload
+// of its first flight that was captured out of order is late.
 package tcp

@@ -103,6 +103,18 @@ func FuzzReassembly(f *testing.F) {
 	f.Fuzz(reassemble)
 }
 
+// TestRandom plays random operations, as the fuzz target does.
+func TestRandom(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 2))
+	for range 300 {
+		b := make([]byte, 4*rng.IntN(150))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		reassemble(t, rng.Uint32(), b)
+	}
+}
+
 func reassemble(t *testing.T, isn uint32, ops []byte) {
 	if len(ops) > 2000 {
 		return
@@ -211,6 +223,7 @@ func FuzzSegment(f *testing.F) {
 			b[i] = byte(rng.Uint32())
 		}
 		f.Add(uint64(1), b)
+		f.Add(uint64(2), b)
 		f.Add(uint64(0), b)
 	}
 	flags := []string{"S", "SA", "A", "A", "A", "PA", "FA", "R", "RA", "", "SF", "SFRPA", "F", "P", "A", "A"}
@@ -224,19 +237,22 @@ func FuzzSegment(f *testing.F) {
 			src = rand.New(rand.NewPCG(seed, 5))
 		}
 		r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return &panicker{rng: src} }
+		panics := func(f func()) (did bool) {
+			defer func() { did = recover() != nil }()
+			f()
+			return
+		}
 		try := func(again bool, step func()) {
-			for done := false; !done; {
-				func() {
-					defer func() {
-						if recover() == nil {
-							done = true
-							return
-						}
-						r.table.Abandon(&panicker{})
-						done = !again
-					}()
-					step()
-				}()
+			for panics(step) {
+				var h capture.Handler = &panicker{}
+				if seed&1 == 0 {
+					h = nil // the one there goes on, and may panic again
+				}
+				for panics(func() { r.table.Abandon(h) }) {
+				}
+				if !again {
+					break
+				}
 			}
 			r.check()
 		}

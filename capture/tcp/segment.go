@@ -243,9 +243,10 @@ func (t *Table) begin(c *conn, from capture.Side, mark capture.Mark) {
 // hold notes that p is in no account yet.
 func (t *Table) hold(p *capture.Packet) { t.placing, t.unplaced = true, p.PayloadLen }
 
-// Abandon replaces the Handler that panicked by h, and completes what the
-// panic interrupted. It is to be called after every recovered panic that came
-// out of [Table.Segment], [Table.Tick], [Table.Flush] or Abandon itself.
+// Abandon replaces the Handler that panicked by h, or keeps it when h is nil,
+// and completes what the panic interrupted. It is to be called after every
+// recovered panic that came out of [Table.Segment], [Table.Tick],
+// [Table.Flush], [Table.ICMPError] or Abandon itself.
 func (t *Table) Abandon(h capture.Handler) {
 	if t.placing {
 		t.placing = false
@@ -257,10 +258,12 @@ func (t *Table) Abandon(h capture.Handler) {
 		}
 	}
 	c := t.cur
-	if c == nil || c.handler == nil {
+	if c == nil {
 		return
 	}
-	c.handler = h
+	if h != nil {
+		c.handler = h
+	}
 	if c.why != capture.ReasonNone {
 		t.finish(c, c.why, c.keep)
 		return

@@ -210,7 +210,7 @@ var scripts = []struct {
 		name: "late bytes of two gaps that touch",
 		script: append(append(after3(seg{from: cl, flags: "A", seq: 9, ack: 1, data: "i"}, seg{from: sv, flags: "A", seq: 1, ack: 3}),
 			append(repeat(9, seg{from: sv, flags: "A", seq: 1, ack: 3}), repeat(10, seg{from: sv, flags: "A", seq: 1, ack: 7})...)...),
-			seg{from: cl, flags: "A", seq: 1, ack: 1, data: "ab"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "cdef"}),
+			seg{from: cl, flags: "A", seq: 1, ack: 1, data: "ab"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "cde"}, seg{from: cl, flags: "A", seq: 6, ack: 1, data: "f"}),
 		observed: []string{"opened 2ms"},
 		ledger:   counts{capture.GapBytes: 6, capture.Gaps: 2, capture.BytesLate: 6},
 	},
