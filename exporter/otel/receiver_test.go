@@ -181,6 +181,16 @@ func serveGRPC(t testing.TB, s *sink, address string, opts ...grpc.ServerOption)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l.Addr().String(), serveListener(t, s, l, opts...)
+}
+
+// serveOn starts an OTLP/gRPC receiver on l and returns its address.
+func serveOn(t testing.TB, s *sink, l net.Listener) string {
+	serveListener(t, s, l)
+	return l.Addr().String()
+}
+
+func serveListener(t testing.TB, s *sink, l net.Listener, opts ...grpc.ServerOption) (stop func()) {
 	srv := grpc.NewServer(opts...)
 	ptraceotlp.RegisterGRPCServer(srv, &traceServer{sink: s})
 	plogotlp.RegisterGRPCServer(srv, &logServer{sink: s})
@@ -192,7 +202,7 @@ func serveGRPC(t testing.TB, s *sink, address string, opts ...grpc.ServerOption)
 		done.Wait()
 	})
 	t.Cleanup(once)
-	return l.Addr().String(), once
+	return once
 }
 
 // serveHTTP starts an OTLP/HTTP receiver.
