@@ -162,6 +162,22 @@ func TestHoarding(t *testing.T) {
 	}
 }
 
+// TestCutPieces: early segments of which the capture kept only headers are
+// bounded as well.
+func TestCutPieces(t *testing.T) {
+	r := newRig(t, Config{MaxBuffered: 4 << minSize})
+	for i := range 20 {
+		r.play(fromPort(i, after3(seg{from: cl, flags: "A", seq: 2, ack: 1, data: "b", cut: 1}, seg{from: cl, flags: "A", seq: 4, ack: 1, data: "d", cut: 1})))
+		if n := len(r.table.pieces.all); n > 4 {
+			t.Fatalf("%d pieces, bound 4", n)
+		}
+	}
+	if l := &r.book.Ledger; l[capture.BytesCut] != 40 || l[capture.SegmentCut] != 40 || l[capture.Gaps] == 0 {
+		t.Errorf("%d bytes and %d segments cut, %d gaps", l[capture.BytesCut], l[capture.SegmentCut], l[capture.Gaps])
+	}
+	r.flush()
+}
+
 // TestTable inserts and removes at random places and finds the same
 // connections as a map.
 func TestTable(t *testing.T) {

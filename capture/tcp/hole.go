@@ -67,11 +67,17 @@ func (t *Table) closeHole(c *conn, from capture.Side) {
 
 // room reports whether an early segment of n bytes may be stored.
 func (t *Table) room(c *conn, from capture.Side, n uint32) bool {
-	if int(n) > t.cfg.MaxBufferedPerSide || !t.pool.fits(int(n)) {
+	if int(n) > t.cfg.MaxBufferedPerSide || !t.pool.fits(int(n)) || t.tooManyPieces() {
 		return false
 	}
 	h := t.holeOf(c, from)
 	return h == nil || h.count < t.cfg.MaxSegmentsPerSide && h.bytes+int(n) <= t.cfg.MaxBufferedPerSide
+}
+
+// tooManyPieces reports whether no piece may be added. Those whose bytes the
+// capture cut take no buffer, so that the pool alone does not bound them.
+func (t *Table) tooManyPieces() bool {
+	return len(t.pieces.all)-len(t.pieces.free) >= t.cfg.MaxBuffered>>minSize
 }
 
 // untilHeld returns the first sequence number of from's pieces, at most end.
@@ -131,7 +137,7 @@ func (t *Table) store(c *conn, from capture.Side, a *arrival, at uint32) {
 
 // keep copies a part into a new piece; -1 when there is no room.
 func (t *Table) keep(h *hole, seq uint32, f part, mark capture.Mark) int32 {
-	if h.count >= t.cfg.MaxSegmentsPerSide || h.bytes+len(f.data) > t.cfg.MaxBufferedPerSide {
+	if t.tooManyPieces() || h.count >= t.cfg.MaxSegmentsPerSide || h.bytes+len(f.data) > t.cfg.MaxBufferedPerSide {
 		return -1
 	}
 	data, ok := t.pool.get(f.data)
