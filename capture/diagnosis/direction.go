@@ -97,7 +97,7 @@ func unansweredKeys(more ...Key) []Key {
 }
 
 func unansweredThresholds() []Threshold {
-	return []Threshold{{"requests", "requests", 3, 1}, {"share", "percent of the requests that ended", 1, 0}}
+	return []Threshold{{"requests", "requests", 3, 1}, {"share", "percent of the requests that ended", 1, 1}}
 }
 
 func countOf(key string, why ...capture.Reason) func(*portView) Evidence {
@@ -164,7 +164,7 @@ func orphanLeaf() Leaf {
 		Condition:  "responses came whose request was not seen",
 		Meaning:    "wiretell joined the connection between request and response, or the requests were lost by the capture.",
 		Guard:      "Usual in the first minute after the start, in which the leaf is silent (at the end of a run it is not).",
-		Thresholds: []Threshold{{"responses", "responses", 3, 1}, {"share", "percent of the responses", 1, 0}},
+		Thresholds: []Threshold{{"responses", "responses", 3, 1}, {"share", "percent of the responses", 1, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}},
 		Body:     "{{orphans}} of {{responses}} responses on port {{port}}[[ ({{direction}})]] have no request: joined mid-connection ({{midstream_connections}} connections were), or the requests were lost ({{gaps}} gaps).",

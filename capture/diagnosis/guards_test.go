@@ -169,9 +169,19 @@ func qualityMisses() []nearMiss {
 			w.snap.Source.Rings[1].Packets += 500
 		}},
 		{id: "QUAL-06", what: "large frames that are whole", each: (*world).healthy},
-		{id: "QUAL-07", what: "two gaps", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.Gaps] += 2 }},
-		{id: "QUAL-07", what: "the kernel dropped", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.Gaps] += 9; w.snap.Source.Rings[1].Drops++ }},
-		{id: "QUAL-08", what: "the kernel dropped nothing", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.Gaps] += 9 }},
+		{id: "QUAL-07", what: "two gaps", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.Gaps] += 2; w.snap.Ledger[capture.GapBytes] += 1000 }},
+		{id: "QUAL-07", what: "the kernel dropped", each: func(w *world) {
+			w.healthy()
+			w.snap.Ledger[capture.Gaps] += 9
+			w.snap.Ledger[capture.GapBytes] += 1000
+			w.snap.Source.Rings[1].Drops++
+		}},
+		{id: "QUAL-07", what: "one byte in ten thousand, less one", each: func(w *world) {
+			w.requests(8080, capture.RoleServer, 50000)
+			w.snap.Ledger[capture.Gaps] += 9
+			w.snap.Ledger[capture.GapBytes] += 999
+		}},
+		{id: "QUAL-08", what: "the kernel dropped nothing", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.Gaps] += 9; w.snap.Ledger[capture.GapBytes] += 1000 }},
 		{id: "QUAL-09", what: "stored and handed on", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.SegmentDelayed] += 900 }},
 		{id: "QUAL-10", what: "idle connections", each: func(w *world) { w.healthy(); w.snap.Ledger[capture.ConnsTimedOut] += 900 }},
 		{id: "QUAL-12", what: "no limit", setup: func(w *world) { w.kernel.CGroup = capture.CGroupFacts{Version: 2, MemoryCurrent: 1 << 40} }, each: (*world).healthy},
@@ -296,7 +306,11 @@ func TestThresholdsAreExact(t *testing.T) {
 			w.unparsed(9000, capture.TCP, capture.RoleServer, capture.ReasonUnknownProtocol, n)
 		}},
 		{"TLS-03", 3, func(w *world, n uint64) { w.unparsed(9000, capture.TCP, capture.RoleServer, capture.ReasonTLS, n) }},
-		{"QUAL-07", 3, func(w *world, n uint64) { w.healthy(); w.snap.Ledger[capture.Gaps] += n }},
+		{"QUAL-07", 3, func(w *world, n uint64) {
+			w.healthy()
+			w.snap.Ledger[capture.Gaps] += n
+			w.snap.Ledger[capture.GapBytes] += 1000
+		}},
 		{"NET-SYN-02", 2, func(w *world, n uint64) {
 			w.healthy()
 			w.fail("10.9.9.9:1", capture.RoleClient, capture.ReasonRefused, 1, int(n))

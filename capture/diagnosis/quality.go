@@ -16,7 +16,7 @@ func kernelDropsLeaf() Leaf {
 		Condition:  "the ring's own counters: drops are more than a thousandth of the packets",
 		Meaning:    "Packets arrived faster than wiretell took them from the ring. Exchanges may be missing or half.",
 		Guard:      "A burst of a few drops stays below the share.",
-		Thresholds: []Threshold{{"drops", "packets", 1, 1}, {"share", "percent of the packets", 0.1, 0}},
+		Thresholds: []Threshold{{"drops", "packets", 1, 1}, {"share", "percent of the packets", 0.1, 0.1}},
 		Raise:      1, Clear: 3, Live: true,
 		Evidence: []Key{{Name: "drops", Description: "packets dropped (tp_drops)"}, {Name: "packets", Description: "packets offered to the ring (tp_packets, drops included)"}, {Name: "share", Description: "percent dropped"}, {Name: "freezes", Description: "how often the ring stood full, since the start"}, {Name: "ring_bytes", Description: "size of the ring"}},
 		Body:     "The kernel dropped {{drops}} of {{packets}} packets ({{share}} %) on {{interface}} before wiretell could read them: exchanges may be missing or half.",
@@ -174,7 +174,7 @@ func gapsLeaf(byDrops bool) Leaf {
 		Condition:  "bytes that one side acknowledged were never seen, and the kernel dropped nothing",
 		Meaning:    "The bytes did arrive at their receiver, and yet not here: they took another path, or were lost before a copy was made. In a file: the capture itself was not whole.",
 		Guard:      "Packets that come out of order fill their gap in time and are not counted.",
-		Thresholds: []Threshold{{"gaps", "gaps", 3, 1}},
+		Thresholds: []Threshold{{"gaps", "gaps", 3, 1}, {"share", "percent of the bytes", 0.01, 0.01}},
 		Raise:      2, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "gaps", Description: "gaps"}, {Name: "bytes", Description: "bytes in them"}, {Name: "seen_bytes", Description: "bytes of TCP payload that were seen"}, {Name: "drops", Description: "packets that the kernel dropped"}},
 		Body:     "{{gaps}} gaps ({{bytes}} bytes) in the streams though nothing was dropped here: lost before this capture, or on another path.",
@@ -193,8 +193,9 @@ func gapsLeaf(byDrops bool) Leaf {
 	l.check = func(v *view, l *Leaf, emit func(hit)) {
 		drops, _ := v.drops()
 		n := v.ledger[capture.Gaps]
-		if float64(n) >= l.threshold(v, "gaps") && (drops > 0) == byDrops {
-			emit(hit{evidence: []Evidence{number("gaps", n), number("bytes", v.ledger[capture.GapBytes]), number("seen_bytes", v.ledger[capture.BytesSeen]), number("drops", drops)}})
+		lost, seen := v.ledger[capture.GapBytes], v.ledger[capture.BytesSeen]
+		if float64(n) >= l.threshold(v, "gaps") && 100*ratio(lost, lost+seen) >= l.threshold(v, "share") && (drops > 0) == byDrops {
+			emit(hit{evidence: []Evidence{number("gaps", n), number("bytes", lost), number("seen_bytes", seen), number("drops", drops)}})
 		}
 	}
 	return l

@@ -148,7 +148,7 @@ func reasonKeys() []Key {
 }
 
 func reasonThresholds(packets, share float64) []Threshold {
-	return []Threshold{{"packets", "packets", packets, 1}, {"share", "percent of the port's packets with payload", share, 0}}
+	return []Threshold{{"packets", "packets", packets, 1}, {"share", "percent of the port's packets with payload", share, share}}
 }
 
 func quicLeaf() Leaf {
@@ -302,7 +302,7 @@ func parseErrorLeaf() Leaf {
 		Condition:  "messages were refused by the parser",
 		Meaning:    "A message began as HTTP and then broke RFC 9112, or passed one of wiretell's bounds. The reason says which.",
 		Guard:      "Errors after a gap are desynchronisation and are not counted here; a message is only begun at a message boundary.",
-		Thresholds: []Threshold{{"errors", "errors", 3, 1}, {"share", "percent of messages and errors", 0.1, 0}},
+		Thresholds: []Threshold{{"errors", "errors", 3, 1}, {"share", "percent of messages and errors", 0.1, 0.1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "errors", Description: "messages refused"}, {Name: "reason", Description: "the most frequent reason", Volatile: true}, {Name: "reason_errors", Description: "how often that one"}, {Name: "messages", Description: "messages that were read"}},
 		Body:     "Port {{port}}[[ ({{direction}})]] looks like HTTP, but {{errors}} messages break its rules, most often {{reason}} ({{reason_errors}} times; {{messages}} were read).",
