@@ -23,6 +23,10 @@
 //   - What is known after a loss is less than what was on the wire: an exchange
 //     that the hole touches may be missing or cut, and a client that pipelines
 //     is not followed any further after bytes of it were lost.
+//     One segment lost never makes a wrong pair (TestLoss). Several losses can
+//     when the client pipelines and all that would show it is lost as well, and
+//     a body whose segment begins with a whole valid head can then pose as a
+//     message.
 //   - A request head that never ends is no request, unless it was answered.
 //   - HTTP/0.9 and versions beyond 1.x are refused, as is "http/1.1" in lower case.
 //   - Trailer fields are passed over.

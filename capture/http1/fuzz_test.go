@@ -69,7 +69,7 @@ func FuzzStream(f *testing.F) {
 		cfg := Config{MaxHead: 512, MaxFields: 8, MaxPending: 4, MaxExchanges: 6, MaxText: 2048, MaxBuffered: 2048, MaxTarget: 64}
 		play := func(cfg Config, script []packet) []string {
 			r := newRig(t, cfg, midstream)
-			if patience >= 0 && !secondHole(script) {
+			if patience >= 0 {
 				r.patience = int(patience)
 			}
 			for _, p := range script {
@@ -91,17 +91,6 @@ func FuzzStream(f *testing.F) {
 			t.Errorf("by single bytes:\n%s\nin segments:\n%s", split, got)
 		}
 	})
-}
-
-// secondHole reports whether the rig cannot hold back what follows a hole.
-func secondHole(script []packet) bool {
-	n := 0
-	for _, p := range script {
-		if p.lost {
-			n++
-		}
-	}
-	return n > 1
 }
 
 // first returns the first exchange of a conversation, nil when there is none.

@@ -102,6 +102,7 @@ func (p *Parser) Gap(at capture.Mark, from capture.Side, n int, why capture.Reas
 	s.next, s.heard = at.Offset+uint64(n), true
 	switch s.state {
 	case stateDesync, stateUpgraded, stateSwitched:
+		s.lostTo = s.next
 		p.afterClient(s, from)
 		return
 	case stateLength, stateChunkData, stateClose:
@@ -148,6 +149,7 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 	m, st := s.msg, s.state
 	s.msg, s.state, s.why = nil, stateDesync, why
 	s.soft, s.joining = false, false
+	s.lostTo = at.Offset + uint64(max(n, 1))
 	if from == capture.Client {
 		s.between = true
 		if m != nil {
@@ -177,7 +179,7 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 		if m.x.hasRequest {
 			p.unanswered(m.x, why)
 		} else {
-			p.pool.release(m.x)
+			p.discard(m.x)
 		}
 		p.pool.releaseMessage(m)
 	default:
@@ -229,6 +231,7 @@ func (p *Parser) resync(s *stream, g *segment) {
 		why = capture.ReasonDesync
 	}
 	p.unread(g, capture.DeliveredDesync, why)
+	s.lostTo = g.offset()
 }
 
 func (p *Parser) findRequest(s *stream, g *segment) (ok, open bool) {
@@ -255,22 +258,32 @@ func (p *Parser) findResponse(s *stream, g *segment) (ok, open bool) {
 	if s.gate == never {
 		return false, false
 	}
+	client := &p.sides[capture.Client]
 	if n := p.candidates(g.at, p.queued); n > 0 {
-		if p.first.acked < s.gate {
+		last := p.first
+		for range n - 1 {
+			last = last.next
+		}
+		exact := last.acked == g.at.Offset && (n == 1 || !p.pipelined)
+		known := client.state != stateDesync && g.at.Acked <= client.next
+		if last.acked < s.gate || !exact && !known {
 			return false, false
 		}
-		// Where the client had received all before when it sent its request, and
-		// nothing else, a response must begin.
-		ok, open = headAt(g.b, capture.Server, n == 1 && p.first.acked == g.at.Offset)
-		if ok {
-			p.vague = n - 1
+		ok, open = headAt(g.b, capture.Server, exact)
+		if !ok {
+			return false, false
 		}
-		return ok, open
+		for ; n > 1 && !p.pipelined; n-- {
+			p.unanswered(p.pop(), unreadWord(s))
+		}
+		p.vague = n - 1
+		return true, open
 	}
-	// No request is known. Where the client's side is unread as well, its
-	// requests are, and a response to one of them is believed when the client
+	// No request is known. Where the client's side is unread as well, or late,
+	// its requests are, and a response to one of them is believed when the client
 	// has sent something since the segment before.
-	if p.first != nil || p.sides[capture.Client].state != stateDesync || s.heard && g.at.Acked <= s.acked {
+	unread := client.state == stateDesync || g.at.Acked > client.next
+	if p.first != nil || !unread || s.heard && g.at.Acked <= s.acked {
 		return false, false
 	}
 	return headAt(g.b, capture.Server, false)
@@ -313,7 +326,7 @@ func (p *Parser) endServer(s *stream, at capture.Mark, why capture.Reason) {
 		case s.state == stateHead && m.x != nil && m.x.hasRequest:
 			p.unanswered(m.x, cut)
 		case s.state == stateHead && m.x != nil:
-			p.pool.release(m.x)
+			p.discard(m.x)
 		case s.state == stateHead && !m.head.interim && p.first != nil && p.skip == 0 && p.first.answers(m.at):
 			p.unanswered(p.pop(), cut)
 		case s.state != stateHead:

@@ -224,6 +224,9 @@ func (p *Parser) match(at capture.Mark) *exchange {
 		p.push(m.x)
 	}
 	n := p.candidates(at, p.vague+1)
+	if n > 0 && p.vague > 0 && (client.state == stateDesync || at.Acked > client.next) {
+		n = p.vague + 1 // it may answer one that was not seen
+	}
 	switch {
 	case n == 0:
 		x := p.orphan(p.orphanWord(client, at))
@@ -309,6 +312,14 @@ func (p *Parser) unhold(x *exchange) {
 	p.holding--
 }
 
+// discard drops a response whose head never ended.
+func (p *Parser) discard(x *exchange) {
+	if x.held {
+		p.unhold(x)
+	}
+	p.pool.release(x)
+}
+
 // giveUp makes a held response an orphan.
 func (p *Parser) giveUp(x *exchange) {
 	p.unhold(x)
@@ -334,6 +345,10 @@ func (p *Parser) giveUpTo(offset uint64) {
 // claim gives the late request x the held response that answers it, and
 // reports whether the request's wait is over before it began.
 func (p *Parser) claim(server *stream, x *exchange) bool {
+	if server.state != stateDesync && server.lostTo > x.acked && (p.held == nil || p.held.acked != x.acked) {
+		p.unanswered(x, capture.ReasonGap)
+		return true
+	}
 	for r := p.held; r != nil && p.first == nil; {
 		if x.acked > r.acked || x.start >= r.start {
 			r = r.next

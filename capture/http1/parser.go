@@ -46,6 +46,7 @@ type stream struct {
 	heard     bool           // Data was called
 	ended     bool
 	next      uint64 // offset behind the last byte handed over
+	lostTo    uint64 // offset behind the last byte that is missing or was not read as a message
 	acked     uint64 // Mark.Acked of the last segment
 	between   bool   // in stateDesync: the hole begins between messages
 	gate      uint64 // in stateDesync: see pairing
