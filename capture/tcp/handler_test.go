@@ -37,8 +37,14 @@ func (f *faulty) End(at capture.Mark, from capture.Side, why capture.Reason) {
 // TestAbandon has a Handler panic at each of its calls in turn. The one that
 // replaces it gets what follows, and the books balance all the same.
 func TestAbandon(t *testing.T) {
-	script := after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "a"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "c"}, seg{from: cl, flags: "A", seq: 4, ack: 1, data: "de", cut: 1},
-		seg{from: cl, flags: "A", seq: 2, ack: 1, data: "b"}, seg{from: sv, flags: "PA", seq: 1, ack: 6, data: "ok"}, seg{from: sv, flags: "A", seq: 9, ack: 6, data: "z"}, seg{from: cl, flags: "FA", seq: 6, ack: 3}, seg{from: sv, flags: "R", seq: 3, ack: 7})
+	script := after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "a"},
+		seg{from: cl, flags: "A", seq: 3, ack: 1, data: "c"},
+		seg{from: cl, flags: "A", seq: 4, ack: 1, data: "de", cut: 1},
+		seg{from: cl, flags: "A", seq: 2, ack: 1, data: "b"},
+		seg{from: sv, flags: "PA", seq: 1, ack: 6, data: "ok"},
+		seg{from: sv, flags: "A", seq: 9, ack: 6, data: "z"},
+		seg{from: cl, flags: "FA", seq: 6, ack: 3},
+		seg{from: sv, flags: "R", seq: 3, ack: 7})
 	whole := []string{`client 0 "a"`, `client 1 "b"`, `client 2 "c"`, `client 3 "d"`, "client 4 gap 1 truncated_frame", `server 0 "ok"`, "client end fin", "server 2 gap 6 gap", `server 8 "z"`, "server end reset"}
 	for n := 0; n <= len(whole); n++ {
 		r := newRig(t, Config{})
@@ -104,7 +110,10 @@ func TestMark(t *testing.T) {
 	var marks []capture.Mark
 	r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return &marker{&marks} }
 	start := r.now
-	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 3, ack: 4, data: "BC"}, seg{from: cl, flags: "PA", seq: 4, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 7, data: "AA"},
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"},
+		seg{from: sv, flags: "PA", seq: 3, ack: 4, data: "BC"},
+		seg{from: cl, flags: "PA", seq: 4, ack: 1, data: "get"},
+		seg{from: sv, flags: "PA", seq: 1, ack: 7, data: "AA"},
 		seg{from: cl, flags: "FPA", seq: 7, ack: 5, data: "get"}, seg{from: sv, flags: "PA", seq: 5, ack: 11, data: "D"}))
 	at := func(ms int, off, acked uint64) capture.Mark {
 		return capture.Mark{Time: start + capture.Time(ms)*1e6, Offset: off, Acked: acked}
@@ -198,7 +207,9 @@ func TestWhoIsClient(t *testing.T) {
 // TestCounters: what is counted per role and port.
 func TestCounters(t *testing.T) {
 	r := newRig(t, Config{})
-	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"}))
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"},
+		seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"},
+		seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"}))
 	r.play(fromPort(1, []seg{{from: cl, flags: "S"}, {from: sv, flags: "RA", ack: 1}}))
 	r.play(fromPort(2, after3(seg{from: sv, flags: "R", seq: 1})))
 	k := capture.PortKey{Port: 80, Transport: capture.TCP, Role: capture.RoleServer}

@@ -31,7 +31,9 @@ func (r *rig) closed() *capture.ConnClosed {
 // acknowledged crosses the network: SYN-ACK 20 ms, response 30 ms.
 func TestRoundTrip(t *testing.T) {
 	script := []seg{{from: cl, flags: "S"}, {from: sv, flags: "SA", ack: 1, after: ms(1)}, {from: cl, flags: "A", seq: 1, ack: 1, after: ms(20)},
-		{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", after: ms(5)}, {from: sv, flags: "A", seq: 1, ack: 4, after: ms(2)}, {from: sv, flags: "PA", seq: 1, ack: 4, data: "ok", after: ms(7)},
+		{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", after: ms(5)},
+		{from: sv, flags: "A", seq: 1, ack: 4, after: ms(2)},
+		{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok", after: ms(7)},
 		{from: cl, flags: "A", seq: 4, ack: 3, after: ms(30)}}
 	for _, tt := range []struct {
 		name             string
@@ -65,8 +67,13 @@ func TestRoundTrip(t *testing.T) {
 // was for the first instance of the packet or a later instance)".
 func TestKarn(t *testing.T) {
 	r := newRig(t, Config{})
-	r.play([]seg{{from: cl, flags: "S"}, {from: cl, flags: "S", after: time.Second}, {from: sv, flags: "SA", ack: 1}, {from: cl, flags: "A", seq: 1, ack: 1, after: ms(3)},
-		{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}, {from: sv, flags: "PA", seq: 1, ack: 1, data: "ok", after: ms(200)}, {from: cl, flags: "A", seq: 1, ack: 3}})
+	r.play([]seg{{from: cl, flags: "S"},
+		{from: cl, flags: "S", after: time.Second},
+		{from: sv, flags: "SA", ack: 1},
+		{from: cl, flags: "A", seq: 1, ack: 1, after: ms(3)},
+		{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"},
+		{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok", after: ms(200)},
+		{from: cl, flags: "A", seq: 1, ack: 3}})
 	c := r.table.lone()
 	if n := c.sides[cl].rttN; n != 0 {
 		t.Errorf("%d samples from a SYN sent twice", n)
@@ -104,7 +111,8 @@ func TestRetransmits(t *testing.T) {
 		{"two are not enough", []seg{second, dup, dup, slow(first, ms(50))}, kinds(int(capture.RetransmitTimeout)), 0, 2},
 		{"spurious: it was acknowledged", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3}, slow(first, ms(300))}, kinds(int(capture.RetransmitSpurious)), 0, 0},
 		{"out of order: at once", []seg{second, first}, kinds(), 1, 0},
-		{"keep-alive probe", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3}, {from: sv, flags: "A", seq: 2, ack: 1, data: "x", after: time.Minute}}, kinds(), 0, 0},
+		{"keep-alive probe", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3},
+			{from: sv, flags: "A", seq: 2, ack: 1, data: "x", after: time.Minute}}, kinds(), 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, Config{})
@@ -131,7 +139,9 @@ func TestRetransmits(t *testing.T) {
 
 func TestZeroWindow(t *testing.T) {
 	r := newRig(t, Config{})
-	r.play(after3(seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}, seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}, seg{from: sv, flags: "A", seq: 1, ack: 1},
+	r.play(after3(seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1},
+		seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1},
+		seg{from: sv, flags: "A", seq: 1, ack: 1},
 		seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}))
 	if got := r.book.TCP.ZeroWindow; got != [capture.NumDirections]uint64{capture.Transmit: 2} {
 		t.Errorf("zero windows %v, want 2 transmitted: it closed twice", got)
