@@ -27,6 +27,9 @@
 //     when the client pipelines and all that would show it is lost as well, and
 //     a body whose segment begins with a whole valid head can then pose as a
 //     message.
+//   - Of a connection joined midway the first request is taken to be the first
+//     that is unanswered: a client that pipelined before the capture began is
+//     not told apart.
 //   - A request head that never ends is no request, unless it was answered.
 //   - HTTP/0.9 and versions beyond 1.x are refused, as is "http/1.1" in lower case.
 //   - Trailer fields are passed over.
