@@ -148,8 +148,8 @@ func isUnsafe(f *sourceFile) (found bool) {
 }
 
 // checkFunctions finds init functions, and skips in a function that does not
-// look at CI or at -short, which CI never gives. A benchmark may skip: CI runs
-// none.
+// look at CI, or at -short: only `make race` gives that, beside a whole run
+// without. A benchmark may skip: CI runs none.
 func checkFunctions(f *sourceFile, say func(string, ...any)) {
 	for _, decl := range f.ast.Decls {
 		fn, ok := decl.(*ast.FuncDecl)
