@@ -172,6 +172,26 @@ func TestFarJumps(t *testing.T) {
 	}
 }
 
+// TestJumpLengths puts the two ends at every distance around the greatest.
+func TestJumpLengths(t *testing.T) {
+	for n := range 520 {
+		code := []instruction{{bpf.RawInstruction{Op: classJump | jumpEqual}, accept, reject, nowhere}}
+		for range n {
+			code = append(code, instruction{bpf.RawInstruction{Op: classLoad | modeImmediate, K: 1}, nowhere, nowhere, nowhere})
+		}
+		raw, _ := link(code, nil)
+		for outcome, skip := range map[uint32]uint8{acceptLength: raw[0].Jt, 0: raw[0].Jf} {
+			at := 1 + int(skip)
+			if raw[at].Op == classJump|jumpAlways {
+				at += 1 + int(raw[at].K)
+			}
+			if raw[at] != (bpf.RawInstruction{Op: classReturn, K: outcome}) {
+				t.Fatalf("over %d instructions: %v instead of a return of %d", n, raw[at], outcome)
+			}
+		}
+	}
+}
+
 func TestWireLength(t *testing.T) {
 	b := make([]byte, 60)
 	for expr, want := range map[string]bool{"len = 1500": true, "greater 1000": true, "len < 100": false} {

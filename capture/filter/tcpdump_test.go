@@ -140,7 +140,7 @@ func listing(p *Program) string {
 func TestAgainstTcpdump(t *testing.T) {
 	needTcpdump(t)
 	t.Parallel()
-	frames := append(corpus(capture.LinkEthernet, 1500), sharedFrames(t, capture.LinkEthernet, 5, 500)...)
+	frames := append(corpus(capture.LinkEthernet, 900), sharedFrames(t, capture.LinkEthernet, 5, 300)...)
 	for _, expr := range expressions {
 		agree(t, capture.LinkEthernet, expr, frames)
 	}
@@ -153,7 +153,7 @@ func TestLinkTypesAgainstTcpdump(t *testing.T) {
 		if link == capture.LinkEthernet {
 			continue
 		}
-		frames := append(corpus(link, 600), sharedFrames(t, link, 50, 200)...)
+		frames := append(corpus(link, 300), sharedFrames(t, link, 50, 100)...)
 		if link == capture.LinkNull {
 			// Of other systems' address families tcpdump knows nothing; see
 			// TestAddressFamilies.
@@ -171,7 +171,7 @@ func TestLinkTypesAgainstTcpdump(t *testing.T) {
 func TestRandomAgainstTcpdump(t *testing.T) {
 	needTcpdump(t)
 	t.Parallel()
-	frames := corpus(capture.LinkEthernet, 800)
+	frames := corpus(capture.LinkEthernet, 500)
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 300 {
 		agree(t, capture.LinkEthernet, randomExpression(r, 3), frames)

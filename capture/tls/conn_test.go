@@ -176,6 +176,7 @@ func TestScripts(t *testing.T) {
 	hello := clientHello("example.com")
 	alert := "\x15\x03\x01\x00\x02\x02\x28"
 	data := "\x17\x03\x03\x00\x04abcd"
+	retry := "\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03" + retryRandom + "\x00\x13\x01\x00"
 	v2 := "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + strings.Repeat("s", 21+16)
 	for _, tt := range []struct {
 		name   string
@@ -206,6 +207,15 @@ func TestScripts(t *testing.T) {
 		{"hello request first", []string{"s\x16\x03\x01\x00\x04\x00\x00\x00\x00"}, nil},
 		{"chain of other handshake messages", []string{"s\x16\x03\x03\x00\x05\x0b\x00\x00\x01x" + data + data}, []string{"server midstream"}},
 		{"too long", []string{"c\x16\x03\x01\x40\x00\x01\x01\x00\x01" + strings.Repeat("x", 100)}, []string{"client error header_too_large"}},
+		{"a last extension longer than the message", []string{"c" + helloWith("\x00\x15\x00\x03ab")}, []string{"client error bad_hello"}},
+		{"session identifier of 32 bytes", []string{"c" + helloOf(32, "")}, []string{"client hello 0303 sni= alpn="}},
+		{"session identifier of 33 bytes", []string{"c" + helloOf(33, "")}, []string{"client error bad_hello"}},
+		{"an alert after a retry", []string{"c" + hello, "s" + retry, "c\x14\x03\x03\x00\x01\x01" + hello + alert},
+			[]string{"client hello 0303 sni=example.com alpn=", "client alert 2 40"}},
+		{"no alert after renegotiation", []string{"c" + hello, "c\x14\x03\x03\x00\x01\x01" + hello + alert},
+			[]string{"client hello 0303 sni=example.com alpn="}},
+		{"an alert of another length", []string{"c" + hello, "c\x15\x03\x01\x00\x03\x02\x28\x00"},
+			[]string{"client hello 0303 sni=example.com alpn="}},
 		{"extensions longer than the message", []string{"c" + damage(hello, 5+4+2+32+1+2+2+2, 1)}, []string{"client error bad_hello"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -234,6 +244,21 @@ func TestScripts(t *testing.T) {
 				t.Errorf("%d parse errors counted, want %d", errors, want)
 			}
 		})
+	}
+}
+
+// TestNotFromTheStart: of a connection that was joined midway, bytes that are
+// no TLS prove nothing.
+func TestNotFromTheStart(t *testing.T) {
+	l := newListener()
+	l.conn.Midstream = true
+	l.open()
+	l.data(capture.Server, []byte("within a record"))
+	l.data(capture.Client, []byte(clientHello("example.com")))
+	l.end()
+	l.check(t)
+	if got, want := l.lines(), []string{"client hello 0303 sni=example.com alpn="}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -268,8 +293,11 @@ func clientHello(host string) string {
 }
 
 // helloWith returns a record with a TLS 1.2 ClientHello and these extensions.
-func helloWith(ext string) string {
-	body := "\x03\x03" + strings.Repeat("R", 32) + "\x00" + "\x00\x02\xc0\x2f" + "\x01\x00" + u16(len(ext)) + ext
+func helloWith(ext string) string { return helloOf(0, ext) }
+
+// helloOf has a session identifier of so many bytes too.
+func helloOf(session int, ext string) string {
+	body := "\x03\x03" + strings.Repeat("R", 32) + string([]byte{byte(session)}) + strings.Repeat("s", session) + "\x00\x02\xc0\x2f" + "\x01\x00" + u16(len(ext)) + ext
 	message := "\x01\x00" + u16(len(body)) + body
 	return "\x16\x03\x01" + u16(len(message)) + message
 }
