@@ -1,8 +1,6 @@
 package diagnosis_test
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -66,9 +64,7 @@ func TestCaptures(t *testing.T) {
 					t.Errorf("healthy, and yet:\n%s", s.Text)
 				}
 			}
-			if out := os.Getenv("WIRETELL_SHOW"); out != "" {
-				fmt.Printf("=== %s\n%s", name, s.Text)
-			}
+			t.Log(s.Text)
 		})
 	}
 	if files < 10 || useful == 0 {

@@ -115,6 +115,7 @@ func trafficMisses() []nearMiss {
 		{id: "TLS-01", what: "outbound", each: func(w *world) { w.hello(443, capture.RoleClient, "a.example") }},
 		{id: "TLS-02", what: "inbound", each: func(w *world) { w.hello(8443, capture.RoleServer, "a.example") }},
 		{id: "TLS-03", what: "the handshake was seen", each: func(w *world) { w.hello(8443, capture.RoleServer, "a.example") }},
+		{id: "TLS-03", what: "the handshake was seen long ago", setup: func(w *world) { w.hello(8443, capture.RoleServer, "a.example") }, each: func(w *world) { w.unparsed(8443, capture.TCP, capture.RoleServer, capture.ReasonTLS, 50) }},
 		{id: "TLS-03", what: "a single record", each: func(w *world) { w.unparsed(8443, capture.TCP, capture.RoleServer, capture.ReasonTLS, 2) }},
 		{id: "QUIC-01", what: "other datagrams", each: func(w *world) { w.unparsed(443, capture.UDP, capture.RoleClient, capture.ReasonUDP, 90) }},
 		{id: "QUIC-01", what: "two datagrams", each: func(w *world) { w.unparsed(443, capture.UDP, capture.RoleClient, capture.ReasonQUIC, 2) }},
