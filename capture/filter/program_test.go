@@ -174,13 +174,18 @@ func TestFarJumps(t *testing.T) {
 
 // TestJumpLengths puts the two ends at every distance around the greatest.
 func TestJumpLengths(t *testing.T) {
-	for n := range 520 {
-		code := []instruction{{bpf.RawInstruction{Op: classJump | jumpEqual}, accept, reject, nowhere}}
+	for i := range 1040 {
+		n, ends := i/2, [2]int{accept, reject}
+		if i%2 == 1 {
+			ends = [2]int{reject, accept}
+		}
+		code := []instruction{{bpf.RawInstruction{Op: classJump | jumpEqual}, ends[0], ends[1], nowhere}}
 		for range n {
 			code = append(code, instruction{bpf.RawInstruction{Op: classLoad | modeImmediate, K: 1}, nowhere, nowhere, nowhere})
 		}
 		raw, _ := link(code, nil)
-		for outcome, skip := range map[uint32]uint8{acceptLength: raw[0].Jt, 0: raw[0].Jf} {
+		for end, skip := range map[int]uint8{ends[0]: raw[0].Jt, ends[1]: raw[0].Jf} {
+			outcome := verdict(end).K
 			at := 1 + int(skip)
 			if raw[at].Op == classJump|jumpAlways {
 				at += 1 + int(raw[at].K)
