@@ -32,7 +32,7 @@ func (a *attrs) strs(k string, vs []string) {
 	s := a.PutEmptySlice(k)
 	s.EnsureCapacity(len(vs))
 	for _, v := range vs {
-		s.AppendEmpty().SetStr(v)
+		s.AppendEmpty().SetStr(safe(v, false))
 		a.bytes += len(v) + 8
 	}
 	a.bytes += len(k) + 10

@@ -130,6 +130,9 @@ type Config struct {
 
 	// QueueBytes bounds what waits to be sent, in encoded bytes over all lanes.
 	QueueBytes int
+	// Wait makes Export wait for room in the queue instead of dropping: for
+	// files, which have time.
+	Wait bool
 	// MaxAge is how long a batch is tried before it is dropped.
 	MaxAge time.Duration
 	// EventsPerSecond bounds event records per kind and peer.

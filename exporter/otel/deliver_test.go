@@ -128,6 +128,46 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// A file is read no faster than its spans can be sent.
+func TestWaitForRoom(t *testing.T) {
+	s := &sink{answer: func(int) (int64, error) { time.Sleep(time.Millisecond); return 0, nil }}
+	where, _ := serveGRPC(t, s, "127.0.0.1:0")
+	cfg := onlyTraces(overGRPC(where))
+	cfg.QueueBytes, cfg.SpanBatch, cfg.Wait, cfg.Deterministic = 256<<10, 50, true, true
+	e := start(t, cfg)
+	for range 10 {
+		export(e, 500)
+	}
+	if err := stop(e, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if h := health(t, e, traces); h.Exported != 5000 || len(h.Dropped) != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+// An Export that waits for a dead receiver ends with the deadline.
+func TestWaitEndsAtShutdown(t *testing.T) {
+	where, halt := serveGRPC(t, &sink{}, "127.0.0.1:0")
+	halt()
+	cfg := onlyTraces(overGRPC(where))
+	cfg.QueueBytes, cfg.SpanBatch, cfg.Wait, cfg.Deterministic = 256<<10, 50, true, true
+	e := start(t, cfg)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		export(e, 2000)
+	}()
+	eventually(t, "a full queue", func() bool { return e.lanes[0].queued() > 100<<10 })
+	if err := stop(e, 200*time.Millisecond); err == nil {
+		t.Error("nothing was dropped")
+	}
+	<-done
+	if h := health(t, e, traces); h.Created != 2000 || h.Queued != 0 || h.Dropped[dropQueueFull] == 0 || h.Dropped[dropShutdown] == 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestShutdownWithDeadReceiver(t *testing.T) {
 	where, halt := serveGRPC(t, &sink{}, "127.0.0.1:0")
 	halt()

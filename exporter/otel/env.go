@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Warning is a variable of the environment that was ignored, or not wholly
@@ -218,7 +219,7 @@ func (e *env) resource(c *Config) {
 			k, val, ok := strings.Cut(pair, "=")
 			key, err1 := url.PathUnescape(strings.TrimSpace(k))
 			value, err2 := url.PathUnescape(strings.TrimSpace(val))
-			if !ok || err1 != nil || err2 != nil || key == "" {
+			if !ok || err1 != nil || err2 != nil || key == "" || !utf8.ValidString(key+value) {
 				// Resource SDK: "in case of any error, e.g. failure during the
 				// decoding process, the entire environment variable value
 				// SHOULD be discarded".

@@ -244,6 +244,7 @@ func (e *Exporter) exportBatch(b *capture.Batch) {
 	if b.HasSnapshot {
 		e.meters.snapshot(&b.Snapshot)
 		e.spans.interfaces = append(e.spans.interfaces[:0], b.Snapshot.Source.Interfaces...)
+		safeInterfaces(e.spans.interfaces)
 		e.latest = max(e.latest, b.Snapshot.Time)
 	}
 	clear(e.events.hit)
@@ -450,6 +451,12 @@ func (e *Exporter) queued() map[string]int {
 // Shutdown implements exporter.Exporter. When ctx ends before all was sent, it
 // returns an error that says how much was dropped.
 func (e *Exporter) Shutdown(ctx context.Context) error {
+	// An Export that waits for room gives up when the deadline comes.
+	defer context.AfterFunc(ctx, func() {
+		for _, l := range e.lanes {
+			l.stopWaiting()
+		}
+	})()
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 func (b *eventBuilder) finding(lr plog.LogRecord, f *diagnosis.Finding) int {
 	event := eventDiagnosis
 	event.Severity = severityOf(f.Severity)
-	r := b.begin(lr, &event, f.At, f.Body)
+	r := b.begin(lr, &event, f.At, safe(f.Body, false))
 	r.a.EnsureCapacity(20 + len(f.Evidence))
 	r.a.str(semconv.DiagnosisID, f.ID)
-	r.a.str(semconv.DiagnosisTitle, f.Title)
+	r.a.str(semconv.DiagnosisTitle, safe(f.Title, false))
 	r.a.str(semconv.DiagnosisState, f.State.String())
 	r.a.str(semconv.DiagnosisSeverity, f.Severity.String())
 	r.a.str(semconv.DiagnosisConfidence, f.Confidence.String())
@@ -27,13 +27,13 @@ func (b *eventBuilder) finding(lr plog.LogRecord, f *diagnosis.Finding) int {
 		r.a.str(semconv.DiagnosisSince, f.Since.Std().Format(time.RFC3339Nano))
 	}
 	for _, e := range f.Evidence {
-		r.evidence(semconv.DiagnosisEvidence+"."+e.Key, e.Value)
+		r.evidence(semconv.DiagnosisEvidence+"."+safe(e.Key, false), e.Value)
 	}
-	r.a.str(semconv.RemediationSummary, f.Remedy.Summary)
-	r.a.str(semconv.RemediationCommand, f.Remedy.Command)
-	r.a.str(semconv.RemediationManifest, f.Remedy.Manifest)
-	r.a.str(semconv.RemediationURL, f.Remedy.URL)
-	r.a.str(semconv.NetworkInterfaceName, f.Subject.Interface)
+	r.a.str(semconv.RemediationSummary, safe(f.Remedy.Summary, true))
+	r.a.str(semconv.RemediationCommand, safe(f.Remedy.Command, true))
+	r.a.str(semconv.RemediationManifest, safe(f.Remedy.Manifest, true))
+	r.a.str(semconv.RemediationURL, safe(f.Remedy.URL, false))
+	r.a.str(semconv.NetworkInterfaceName, safe(f.Subject.Interface, false))
 	if f.Subject.Port != 0 {
 		r.a.int(semconv.ServerPort, int64(f.Subject.Port))
 	}
@@ -59,9 +59,9 @@ func (r *record) evidence(key string, v any) {
 		r.a.PutBool(key, v)
 		r.a.bytes += len(key) + 4
 	case string:
-		r.a.str(key, string(appendEscaped(nil, []byte(v), `\x`)))
+		r.a.str(key, safe(v, false))
 	default:
-		r.a.str(key, fmt.Sprint(v))
+		r.a.str(key, safe(fmt.Sprint(v), false))
 	}
 }
 

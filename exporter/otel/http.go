@@ -189,7 +189,11 @@ func httpHint(err error) string {
 	if errors.As(err, &op) {
 		return tidy(op.Error())
 	}
-	m := tidy(errors.Unwrap(err).Error())
+	// The client wraps every error with the URL.
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause
+	}
+	m := tidy(err.Error())
 	switch {
 	case strings.Contains(m, "malformed HTTP response"):
 		return fmt.Sprintf("the endpoint does not speak HTTP/1.1; is it OTLP's gRPC port (4317, grpc)? %s", m)

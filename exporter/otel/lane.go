@@ -27,6 +27,7 @@ type lane struct {
 	timeout  time.Duration
 	backoff  backoff
 	keepLast bool // when full, the oldest goes: cumulative metrics
+	wait     bool // when full, put waits
 
 	mu       sync.Mutex
 	waiting  []item
@@ -52,12 +53,13 @@ func (b backoff) delay(n int) time.Duration {
 func newLane(b *books, s sender, limit int, cfg *Config, timeout time.Duration) *lane {
 	return &lane{
 		books: b, sender: s, limit: limit, maxAge: cfg.MaxAge, timeout: timeout,
-		backoff: cfg.backoff,
-		wake:    make(chan struct{}),
+		backoff: cfg.backoff, wait: cfg.Wait,
+		wake: make(chan struct{}),
 	}
 }
 
-// put queues a batch whose records are in the books already. It never blocks.
+// put queues a batch whose records are in the books already. It blocks only when
+// the configuration says that it may, and not for longer than a batch is tried.
 func (l *lane) put(data []byte, records int) {
 	if len(data) > maxMessageBytes {
 		l.books.drop(records, dropTooLarge)
@@ -69,6 +71,12 @@ func (l *lane) put(data []byte, records int) {
 		l.books.drop(l.waiting[0].records, dropQueueFull)
 		l.bytes -= len(l.waiting[0].data)
 		l.waiting = l.waiting[1:]
+	}
+	for l.wait && l.bytes > 0 && l.bytes+len(data) > l.limit {
+		wake := l.wake
+		l.mu.Unlock()
+		<-wake
+		l.mu.Lock()
 	}
 	if l.bytes+len(data) > l.limit {
 		l.books.drop(records, dropQueueFull)
@@ -83,6 +91,14 @@ func (l *lane) put(data []byte, records int) {
 func (l *lane) signal() {
 	close(l.wake)
 	l.wake = make(chan struct{})
+}
+
+// stopWaiting makes put drop from now on what finds no room.
+func (l *lane) stopWaiting() {
+	l.mu.Lock()
+	l.wait = false
+	l.signal()
+	l.mu.Unlock()
 }
 
 // queued returns how many encoded bytes wait or are being sent.
@@ -126,6 +142,7 @@ func (l *lane) run(ctx context.Context) {
 
 		l.mu.Lock()
 		l.bytes -= len(it.data)
+		l.signal()
 		l.mu.Unlock()
 	}
 }

@@ -173,6 +173,7 @@ func copySnapshot(dst, src *capture.Snapshot) {
 	dst.Ports = append(old.Ports[:0], src.Ports...)
 	dst.ICMP = append(old.ICMP[:0], src.ICMP...)
 	dst.Source.Interfaces = append(old.Source.Interfaces[:0], src.Source.Interfaces...)
+	safeInterfaces(dst.Source.Interfaces)
 	dst.Source.Rings = append(old.Source.Rings[:0], src.Source.Rings...)
 }
 

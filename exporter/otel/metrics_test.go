@@ -21,7 +21,7 @@ func fullBatch() *capture.Batch {
 	b := &capture.Batch{HasSnapshot: true}
 	s := &b.Snapshot
 	s.Time = epoch.Add(time.Minute)
-	s.Source.Interfaces = []capture.Interface{{Name: "eth0"}, {Name: "lo", Loopback: true}}
+	s.Source.Interfaces = []capture.Interface{{Name: "eth0"}, {Name: "lo\xff", Loopback: true}}
 	s.Source.Rings = []capture.Ring{{Name: "any", Packets: 100, Drops: 3, Freezes: 1}}
 	s.Interfaces = make([]capture.InterfaceTraffic, 2)
 	s.Interfaces[0][capture.Receive][capture.TCP][capture.IPv4].Add(70, 7000)
@@ -103,7 +103,7 @@ func TestMetrics(t *testing.T) {
 		want        float64
 	}{
 		{semconv.MetricPackets, "[network.interface.name=eth0 network.io.direction=receive network.transport=tcp network.type=ipv4]", 70},
-		{semconv.MetricIO, "[network.interface.name=lo network.io.direction=transmit network.transport=icmp network.type=ipv6]", 700},
+		{semconv.MetricIO, "[network.interface.name=lo\\xFF network.io.direction=transmit network.transport=icmp network.type=ipv6]", 700},
 		{semconv.MetricRequests, "[network.io.direction=receive network.protocol.name=http network.protocol.version=1 server.port=8080 wiretell.connection.role=server]", 11},
 		{semconv.MetricResponses, "[network.io.direction=transmit network.protocol.name=http network.protocol.version=1 server.port=8080 wiretell.connection.role=server]", 10},
 		{semconv.MetricUnparsed, "[network.protocol.name=tls network.transport=tcp server.port=443 wiretell.connection.role=client wiretell.reason=tls]", 5},

@@ -216,7 +216,7 @@ func (o observation) gauge(name string, v float64, attrs ...KeyValue) {
 func (m *meters) observeCapture(o observation) {
 	s := &m.snap
 	for _, r := range s.Source.Rings {
-		kvs := words(semconv.NetworkInterfaceName, r.Name)
+		kvs := words(semconv.NetworkInterfaceName, safe(r.Name, false))
 		o.count(semconv.MetricCapturePackets, r.Packets, kvs...)
 		o.count(semconv.MetricCaptureDrops, r.Drops, kvs...)
 		o.count(semconv.MetricCaptureQueueFreezes, r.Freezes, kvs...)

@@ -173,6 +173,12 @@ func TestTextIsMadeSafe(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
+	if got := safe("a:\n  b\x1b\xff\n", true); got != "a:\n  b\\x1B\\xFF\n" {
+		t.Errorf("lines: %q", got)
+	}
+	if got := safe("a\nb", false); got != `a\x0Ab` {
+		t.Errorf("one line: %q", got)
+	}
 	if got := newTexts(0).url([]byte("/a\r\n\u202eb"), limitPath); got != "/a%0D%0A%E2%80%AEb" {
 		t.Errorf("url: %q", got)
 	}

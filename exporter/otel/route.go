@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // route is one pattern of the user: an optional method and a path whose
@@ -23,7 +24,7 @@ func parseRoute(p string) (route, error) {
 	if method, rest, ok := strings.Cut(path, " "); ok {
 		r.method, path = method, strings.TrimSpace(rest)
 	}
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#") {
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#") || !utf8.ValidString(path) {
 		return r, fmt.Errorf("route %q: want an optional method and a path, as \"GET /users/{id}\"", p)
 	}
 	r.pattern = path

@@ -1,6 +1,7 @@
 package otel
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/wiretell/wiretell/capture"
@@ -64,6 +65,31 @@ func (t *texts) url(b []byte, usual int) string {
 		return string(cut(b, limit))
 	}
 	return string(cut(appendEscaped(nil, b, "%"), limit))
+}
+
+// safe returns s as valid text: for names and sentences that may hold words of
+// the wire. Line feeds are kept where lines are wanted.
+func safe(s string, lines bool) string {
+	if isPlain([]byte(s)) {
+		return s
+	}
+	var out []byte
+	for line := range strings.SplitAfterSeq(s, "\n") {
+		body, feed := line, ""
+		if lines && strings.HasSuffix(line, "\n") {
+			body, feed = line[:len(line)-1], "\n"
+		}
+		out = append(appendEscaped(out, []byte(body), `\x`), feed...)
+	}
+	return string(out)
+}
+
+// safeInterfaces makes the names of interfaces valid text in place: a capture
+// file may hold anything there.
+func safeInterfaces(is []capture.Interface) {
+	for i := range is {
+		is[i].Name = safe(is[i].Name, false)
+	}
 }
 
 // addr returns the text of e's address.
