@@ -387,6 +387,7 @@ func (o *Observer) recovered(r any) error {
 		s.quarantine()
 		o.running = nil
 	}
+	o.conns.Abandon(nil) // what the failure interrupted is finished
 	l := &o.book.Ledger
 	repair(l, "delivered", capture.DeliveredInternal)
 	repair(l, "requests", capture.RequestsUnanswered)
