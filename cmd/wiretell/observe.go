@@ -35,6 +35,7 @@ type observeFlags struct {
 	besideSDK      string
 	exporters      []string
 	jsonPath       string
+	queueBytes     int
 	quiet          bool
 }
 
@@ -55,6 +56,7 @@ func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.besideSDK, "beside-sdk", "auto", "whether the application makes spans of its own: `auto`, yes or no")
 	f.StringSliceVar(&o.exporters, "exporter", nil, "where to: `text`, otlp or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
+	f.IntVar(&o.queueBytes, "queue-bytes", 16<<20, "most encoded `bytes` that wait to be sent")
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors on standard error")
 }
 
@@ -70,7 +72,7 @@ func (o *observeFlags) observerConfig(link capture.LinkType) (cfg observer.Confi
 	for _, n := range []struct {
 		flag string
 		v    int
-	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}} {
+	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}, {"queue-bytes", o.queueBytes}} {
 		if n.v <= 0 {
 			return cfg, nil, usagef("--%s must be greater than 0", n.flag)
 		}

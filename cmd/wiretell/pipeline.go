@@ -78,6 +78,7 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	cfg.UnsafeHeaders = p.flags.unsafeHeaders
 	cfg.Routes = p.flags.routes
 	cfg.Beside = otel.Beside(p.flags.besideSDK)
+	cfg.QueueBytes = p.flags.queueBytes
 	cfg.Deterministic = !p.live
 	cfg.OwnFlows = &p.own
 	x, err := otel.New(cfg)

@@ -23,7 +23,7 @@ import (
 type runFlags struct {
 	observeFlags
 	interfaces []string
-	ringBytes  int
+	ringMiB    int
 	snapLen    int
 	duration   time.Duration
 	deadline   time.Duration
@@ -48,7 +48,7 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	f.add(cmd.Flags())
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.interfaces, "interface", nil, "capture on these `interfaces` only; by default on all, those that come later too")
-	fl.IntVar(&f.ringBytes, "ring-size", afpacket.DefaultRingBytes, "memory of the capture rings in `bytes`")
+	fl.IntVar(&f.ringMiB, "ring-mib", afpacket.DefaultRingBytes>>20, "memory of the capture rings in `MiB`; it is not charged to the container's limit")
 	fl.IntVar(&f.snapLen, "snaplen", 262144, "most `bytes` kept of a frame")
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
 	fl.DurationVar(&f.deadline, "shutdown-timeout", 10*time.Second, "how long to wait for exporters when stopping")
@@ -62,6 +62,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if f.whenDenied != "exit" && f.whenDenied != "stay" {
 		return usagef("--when-denied: %q is neither exit nor stay", f.whenDenied)
 	}
+	if f.ringMiB < 1 || f.ringMiB > afpacket.MaxRingBytes>>20 {
+		return usagef("--ring-mib must be from 1 to %d", afpacket.MaxRingBytes>>20)
+	}
 	if f.window < time.Second {
 		return usagef("--diagnosis-window must be at least 1s")
 	}
@@ -72,8 +75,8 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	cfg.SnapshotEvery = time.Second
 	p.observer = cfg
-	ring := afpacket.Config{Interfaces: f.interfaces, RingBytes: f.ringBytes, SnapLen: f.snapLen}
-	facts := diagnosis.CaptureFacts{Live: true, Interfaces: f.interfaces, RingAsked: f.ringBytes, Snaplen: f.snapLen}
+	ring := afpacket.Config{Interfaces: f.interfaces, RingBytes: f.ringMiB << 20, SnapLen: f.snapLen}
+	facts := diagnosis.CaptureFacts{Live: true, Interfaces: f.interfaces, RingAsked: f.ringMiB << 20, Snaplen: f.snapLen}
 	if prog != nil {
 		ring.Filter = prog.Raw()
 		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
+	"github.com/wiretell/wiretell/integration/peers"
 )
 
 // envBinary hands the binary's path to the tests' own process, which is in a
@@ -32,6 +33,10 @@ func run(m *testing.M) int {
 			return 1
 		}
 		os.Setenv(envBinary, binary)
+		if _, err := peers.BuildCollector(func(format string, args ...any) { fmt.Printf(format+"\n", args...) }); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return netnstest.Main(m)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -180,33 +182,43 @@ func (o *output) addLogs(ld plog.Logs) {
 	}
 }
 
-// addMetrics keeps the last points of each metric.
+// addMetrics keeps the latest point of each series.
 func (o *output) addMetrics(md pmetric.Metrics) {
-	seen := map[string]bool{}
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
-				name := m.Name()
-				if !seen[name] {
-					seen[name] = true
-					o.metrics[name], o.hists[name] = nil, nil
-				}
 				switch m.Type() {
 				case pmetric.MetricTypeSum:
-					for _, p := range m.Sum().DataPoints().All() {
-						o.metrics[name] = append(o.metrics[name], p)
-					}
+					keepLatest(o.metrics, m.Name(), m.Sum().DataPoints().All())
 				case pmetric.MetricTypeGauge:
-					for _, p := range m.Gauge().DataPoints().All() {
-						o.metrics[name] = append(o.metrics[name], p)
-					}
+					keepLatest(o.metrics, m.Name(), m.Gauge().DataPoints().All())
 				case pmetric.MetricTypeHistogram:
-					for _, p := range m.Histogram().DataPoints().All() {
-						o.hists[name] = append(o.hists[name], p)
-					}
+					keepLatest(o.hists, m.Name(), m.Histogram().DataPoints().All())
 				}
 			}
 		}
+	}
+}
+
+// point is a data point of any kind.
+type point interface {
+	Attributes() pcommon.Map
+	Timestamp() pcommon.Timestamp
+}
+
+// keepLatest puts points into series by name, the latest of each set of attributes.
+func keepLatest[P point](series map[string][]P, name string, points iter.Seq2[int, P]) {
+next:
+	for _, p := range points {
+		for i, old := range series[name] {
+			if old.Attributes().Equal(p.Attributes()) {
+				if p.Timestamp() >= old.Timestamp() {
+					series[name][i] = p
+				}
+				continue next
+			}
+		}
+		series[name] = append(series[name], p)
 	}
 }
 
