@@ -1,12 +1,14 @@
 package otel
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/semconv"
@@ -358,6 +360,26 @@ func TestSampler(t *testing.T) {
 	}
 	if _, err := New(Config{Sampler: SamplerConfig{Name: "jaeger_remote"}}); err == nil {
 		t.Error("an unknown sampler was taken")
+	}
+}
+
+// The ratio decides as the SDK's own sampler does, so that all parts of a trace
+// agree.
+func TestSamplerEqualsSDK(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	for _, ratio := range []float64{0, 0.001, 0.25, 0.5, 0.9, 1} {
+		ours, _ := newSampler(SamplerConfig{Name: "traceidratio", Ratio: ratio})
+		theirs := sdktrace.TraceIDRatioBased(ratio)
+		for range 2000 {
+			var id [16]byte
+			if _, err := random.Read(id[:]); err != nil {
+				t.Fatal(err)
+			}
+			want := theirs.ShouldSample(sdktrace.SamplingParameters{TraceID: id}).Decision == sdktrace.RecordAndSample
+			if got := ours.sample(id, nil); got != want {
+				t.Fatalf("ratio %v, id %x: %v, the SDK says %v", ratio, id, got, want)
+			}
+		}
 	}
 }
 
