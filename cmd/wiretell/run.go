@@ -232,12 +232,17 @@ func (f *runFlags) denied(ctx context.Context, p *pipeline, openErr error) error
 // nothing can be captured.
 type blindSource struct {
 	every time.Duration
+	told  bool
 	once  sync.Once
 	end   chan struct{}
 }
 
 func (s *blindSource) Next(f *capture.Frame) error {
 	f.Time = capture.TimeOf(time.Now())
+	if !s.told { // the time, before anything else
+		s.told = true
+		return capture.ErrIdle
+	}
 	select {
 	case <-s.end:
 		return io.EOF
