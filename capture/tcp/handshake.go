@@ -198,13 +198,14 @@ func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32
 		t.placing = false
 		t.first(p, h)
 	case t.reused(c, from, p):
-		t.hold(p)
-		t.finish(c, capture.ReasonReused, false)
-		t.placing = false
-		t.first(p, h)
+		t.reopen(c, p, h)
 	default:
 		s.farNext, s.farRun = seq, 0
 		s.flags |= pendingSYN
+		if d := &t.doubted[c.id.ID%uint64(len(t.doubted))]; !isSYNACK && (d.conn != c.id.ID || d.seq != p.TCP.Seq) {
+			*d = doubted{conn: c.id.ID, time: p.Time, seq: p.TCP.Seq,
+				hasScale: p.TCP.HasWindowScale, scale: p.TCP.WindowScale}
+		}
 		t.ignore(p)
 	}
 }
@@ -256,6 +257,46 @@ func (t *Table) reused(c *conn, from capture.Side, p *capture.Packet) bool {
 	// That it is answered does.
 	o := &c.sides[from.Other()]
 	return p.TCP.Flags.Has(capture.ACK) && c.state == stateEstablished && o.has(pendingSYN) && p.TCP.Ack == o.farNext
+}
+
+// doubted is a SYN on a connection that lived: nothing, until it is answered.
+// The latest few are kept, so that what they begin has its beginning.
+type doubted struct {
+	conn     uint64 // ID of the connection
+	time     capture.Time
+	seq      uint32
+	hasScale bool
+	scale    uint8
+}
+
+// reopen ends c, as p, a SYN of its own, begins a new connection between the
+// same ports. When p answers a doubted SYN, the new one began with that.
+func (t *Table) reopen(c *conn, p *capture.Packet, h uint32) {
+	syn := t.doubted[c.id.ID%uint64(len(t.doubted))]
+	answers := p.TCP.Flags.Has(capture.ACK) && syn.conn == c.id.ID && p.TCP.Ack == syn.seq+1
+	t.hold(p)
+	t.finish(c, capture.ReasonReused, false)
+	t.placing = false
+	if !answers {
+		t.first(p, h)
+		return
+	}
+	t.hold(p)
+	c = t.newConn(p, h, capture.Server)
+	t.placing = false
+	t.book.Ledger[capture.ConnsOpened]++
+	t.append(c, listHalfOpen)
+	c.id.Start, c.attempts = syn.time, 1
+	s := &c.sides[capture.Client]
+	s.start(syn.seq + 1)
+	s.flags |= sawSYN
+	s.packets++
+	s.time(s.nxt, syn.time)
+	if syn.hasScale {
+		s.scale = min(syn.scale, 14)
+		s.flags |= hasScale
+	}
+	t.firstSYN(c, capture.Server, p)
 }
 
 // progress moves the handshake on. It covers the usual three steps, the

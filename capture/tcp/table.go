@@ -46,6 +46,8 @@ type Table struct {
 	lastPort *capture.PortStats
 	failedBy *capture.ICMPError // while a connection fails by it
 
+	doubted [64]doubted // by ID of the connection
+
 	holes  holeSlab
 	pieces pieceSlab
 	pool   bufferPool

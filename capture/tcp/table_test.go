@@ -459,7 +459,7 @@ var scripts = []struct {
 		script: append(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "x"}),
 			moved(1<<22, after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "y"}))...),
 		calls:    []string{`client 0 "x"`, "client end reused", "server end reused", `client 0 "y"`},
-		observed: []string{"opened 2ms", "closed reused 1/0", "opened 0s"},
+		observed: []string{"opened 2ms", "closed reused 1/0", "opened 2ms"},
 		ledger:   counts{capture.ConnsReused: 1, capture.ConnsOpened: 2},
 	},
 	{
