@@ -2,7 +2,7 @@ package sniff
 
 import "bytes"
 
-// Verdict is what [Prefix] says of bytes.
+// Verdict is what [Prefix] and [Negotiation] say of bytes.
 type Verdict uint8
 
 const (
@@ -10,10 +10,11 @@ const (
 	More          // the bytes so far allow no answer
 	HTTP2         // the HTTP/2 connection preface
 	PROXY         // a PROXY protocol header
+	SOCKS         // the negotiation of a SOCKS proxy
 )
 
-// String returns "none", "more", "http2" or "proxy".
-func (v Verdict) String() string { return [...]string{"none", "more", "http2", "proxy"}[v] }
+// String returns "none", "more", "http2", "proxy" or "socks".
+func (v Verdict) String() string { return [...]string{"none", "more", "http2", "proxy", "socks"}[v] }
 
 const (
 	// preface begins a client's side of HTTP/2. RFC 9113, section 3.4: "This
