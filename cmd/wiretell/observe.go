@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/filter"
 	"github.com/wiretell/wiretell/capture/observer"
-	"github.com/wiretell/wiretell/exporter"
 )
 
 // observeFlags are the settings that run, read and demo share.
@@ -41,23 +41,23 @@ type observeFlags struct {
 
 func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.ports, "port", nil, "follow only these `ports` (TCP and UDP, as 8080 or 8000-8100); the rest is counted")
-	f.StringVar(&o.filter, "filter", "", "follow only packets that this `expression` of tcpdump's language selects; the rest is counted")
-	f.StringVar(&o.filterBPF, "filter-bpf", "", "the same as `bytecode`: the output of \"tcpdump -ddd EXPRESSION\"")
+	f.StringVar(&o.filter, "filter", "", "follow only packets that this `expression` in tcpdump's language selects; the rest is counted")
+	f.StringVar(&o.filterBPF, "filter-bpf", "", "the same as `bytecode`, the output of \"tcpdump -ddd EXPRESSION\"")
 	f.DurationVar(&o.streamTimeout, "stream-timeout", 10*time.Second, "how long to wait for bytes that are missing in a stream")
 	f.DurationVar(&o.idleTimeout, "idle-timeout", 15*time.Minute, "how long a silent connection is followed")
-	f.IntVar(&o.maxConns, "max-connections", 65536, "most connections followed at once")
+	f.IntVar(&o.maxConns, "max-connections", 65536, "most connections followed at once, a `number`")
 	f.IntVar(&o.reassembly, "reassembly-memory", 8<<20, "most `bytes` kept of segments that came early")
-	f.IntVar(&o.maxPorts, "max-ports", 256, "most server ports counted apart")
+	f.IntVar(&o.maxPorts, "max-ports", 256, "most server ports counted apart, a `number`")
 	f.StringSliceVar(&o.requestHeader, "request-header", nil, "request header `fields` to export (none by default)")
 	f.StringSliceVar(&o.responseHeader, "response-header", nil, "response header `fields` to export (none by default)")
 	f.BoolVar(&o.unsafeHeaders, "unsafe-headers", false, "allow fields that carry credentials (Authorization, Cookie, ...) in the two lists above")
-	f.StringVar(&o.redact, "redact", "sensitive", "query values to replace: those of `sensitive` keys, all, or off")
-	f.StringSliceVar(&o.routes, "route", nil, "route `patterns` (as /users/{id}) that give http.route")
-	f.StringVar(&o.besideSDK, "beside-sdk", "auto", "whether the application makes spans of its own: `auto`, yes or no")
-	f.StringSliceVar(&o.exporters, "exporter", nil, "where to: `text`, otlp or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
+	f.StringVar(&o.redact, "redact", "sensitive", "query values to replace, by `mode`: sensitive (those of keys that name secrets), all, or off")
+	f.StringSliceVar(&o.routes, "route", nil, "route `patterns` (as /users/{id}) that give http.route to spans and metrics")
+	f.StringVar(&o.besideSDK, "beside-sdk", "auto", "whether the application makes spans of its own, by `mode`: auto, yes or no")
+	f.StringSliceVar(&o.exporters, "exporter", nil, "where to, by `names`: text, otlp or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
 	f.IntVar(&o.queueBytes, "queue-bytes", 16<<20, "most encoded `bytes` that wait to be sent")
-	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors on standard error")
+	f.BoolVar(&o.quiet, "quiet", false, "print on standard error only errors, and why nothing was seen")
 }
 
 // secretHeaders are never exported unless --unsafe-headers is set.
@@ -69,24 +69,8 @@ var secretHeaders = []string{
 // observerConfig checks the settings and gives the spine's configuration
 // without its source-dependent parts, and the filter, nil when there is none.
 func (o *observeFlags) observerConfig(link capture.LinkType) (cfg observer.Config, prog *filter.Program, err error) {
-	for _, n := range []struct {
-		flag string
-		v    int
-	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}, {"queue-bytes", o.queueBytes}} {
-		if n.v <= 0 {
-			return cfg, nil, usagef("--%s must be greater than 0", n.flag)
-		}
-	}
-	for _, n := range []struct {
-		flag string
-		v    time.Duration
-	}{{"stream-timeout", o.streamTimeout}, {"idle-timeout", o.idleTimeout}} {
-		if n.v <= 0 {
-			return cfg, nil, usagef("--%s must be greater than 0", n.flag)
-		}
-	}
-	if _, err := exporter.ParseRedaction(o.redact); err != nil {
-		return cfg, nil, usagef("--redact: %v", err)
+	if err := o.check(); err != nil {
+		return cfg, nil, err
 	}
 	cfg.MaxPorts = o.maxPorts
 	cfg.TCP.MaxConns = o.maxConns
@@ -100,6 +84,9 @@ func (o *observeFlags) observerConfig(link capture.LinkType) (cfg observer.Confi
 	}{{"request-header", o.requestHeader, &cfg.HTTP1.RequestHeaders}, {"response-header", o.responseHeader, &cfg.HTTP1.ResponseHeaders}} {
 		for _, name := range h.names {
 			name = strings.ToLower(strings.TrimSpace(name))
+			if !token(name) {
+				return cfg, nil, usagef("--%s: %q is no field name", h.flag, name)
+			}
 			if slices.Contains(secretHeaders, name) && !o.unsafeHeaders {
 				return cfg, nil, &exitError{code: exitUsage, err: fmt.Errorf("--%s: %s carries credentials and is not exported", h.flag, name),
 					hint: "--unsafe-headers allows it"}
@@ -112,6 +99,63 @@ func (o *observeFlags) observerConfig(link capture.LinkType) (cfg observer.Confi
 		cfg.Match = o.matcher(link, prog)
 	}
 	return cfg, prog, err
+}
+
+// check reports settings that cannot be meant.
+func (o *observeFlags) check() error {
+	for _, n := range []struct {
+		flag string
+		v    int
+	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}} {
+		if n.v <= 0 {
+			return usagef("--%s must be greater than 0", n.flag)
+		}
+	}
+	for _, n := range []struct {
+		flag string
+		v    time.Duration
+	}{{"stream-timeout", o.streamTimeout}, {"idle-timeout", o.idleTimeout}} {
+		if n.v <= 0 {
+			return usagef("--%s must be greater than 0", n.flag)
+		}
+	}
+	for _, w := range []struct {
+		flag   string
+		values []string
+		of     []string
+	}{{"redact", []string{o.redact}, redactModes}, {"beside-sdk", []string{o.besideSDK}, besideModes}, {"exporter", o.exporters, exporterNames}} {
+		for i, v := range w.values {
+			if !slices.Contains(w.of, v) {
+				return usagef("--%s: %q is not one of %s", w.flag, v, strings.Join(w.of, ", "))
+			}
+			if slices.Contains(w.values[:i], v) {
+				return usagef("--%s: %s is named twice", w.flag, v)
+			}
+		}
+	}
+	if len(o.exporters) > 1 && slices.Contains(o.exporters, "none") {
+		return usagef("--exporter: none excludes the others")
+	}
+	return nil
+}
+
+// The words that some flags take; the first is the default.
+var (
+	redactModes   = []string{"sensitive", "all", "off"}
+	besideModes   = []string{"auto", "yes", "no"}
+	exporterNames = []string{"text", "otlp", "none"}
+	deniedModes   = []string{"exit", "stay"}
+)
+
+// completeWords registers the words that flags take with the shell's completion.
+func completeWords(cmd *cobra.Command) {
+	for flag, words := range map[string][]string{
+		"redact": redactModes, "beside-sdk": besideModes, "exporter": exporterNames, "when-denied": deniedModes,
+	} {
+		if cmd.Flags().Lookup(flag) != nil {
+			cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
 }
 
 // matcher selects frames by prog, which is for one link type. A capture file may
@@ -146,13 +190,13 @@ func (o *observeFlags) program(link capture.LinkType) (*filter.Program, error) {
 	case o.filterBPF != "":
 		p, err := filter.ParseBytecode(o.filterBPF)
 		if err != nil {
-			return nil, usagef("--filter-bpf: %v", err)
+			return nil, usagef("--filter-bpf: %s", strings.TrimPrefix(err.Error(), "filter: "))
 		}
 		return p, nil
 	case o.filter != "":
 		p, err := filter.Compile(o.filter, link)
 		if err != nil {
-			return nil, usagef("--filter: %v", err)
+			return nil, usagef("--filter: %s", strings.TrimPrefix(err.Error(), "filter: "))
 		}
 		return p, nil
 	case len(o.ports) > 0:
@@ -187,6 +231,13 @@ func portExpression(ports []string) (string, error) {
 	return strings.Join(terms, " or "), nil
 }
 
+// token reports whether s is one (RFC 9110, section 5.6.2), as field names are.
+func token(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	}) < 0
+}
+
 // localPrefixes reads addresses and prefixes.
 func localPrefixes(list []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
@@ -204,10 +255,6 @@ func localPrefixes(list []string) ([]netip.Prefix, error) {
 		out = append(out, p)
 	}
 	return out, errors.Join(errs...)
-}
-
-func usagef(format string, args ...any) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
 // filterPorts lists the ports that a filter names: of a range its first ones,

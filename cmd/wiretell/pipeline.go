@@ -59,7 +59,9 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 		switch w {
 		case "none":
 		case "text":
-			p.desk.Exporters = append(p.desk.Exporters, text.New(p.stdout))
+			x := text.New(p.stdout)
+			x.Redactor = exporter.NewRedactor(exporter.Redaction(p.flags.redact), nil)
+			p.desk.Exporters = append(p.desk.Exporters, x)
 		case "otlp":
 			otlp = true
 		default:
@@ -74,7 +76,7 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	}
 	cfg.Version = version
 	cfg.JSONPath = p.flags.jsonPath
-	cfg.Redaction = otel.Redaction(p.flags.redact)
+	cfg.Redaction = exporter.Redaction(p.flags.redact)
 	cfg.UnsafeHeaders = p.flags.unsafeHeaders
 	cfg.Routes = p.flags.routes
 	cfg.Beside = otel.Beside(p.flags.besideSDK)
@@ -97,8 +99,8 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	cfg.Offer = p.desk.Queue.Put
 	if p.live {
 		cfg.Offer = p.desk.Queue.Offer
+		cfg.Own = &p.own // a file may hold the same addresses and ports by chance
 	}
-	cfg.Own = &p.own
 	cfg.Panicked = func(where string) { p.say("internal error: a parser failed in %s; its connection is put aside", where) }
 	cfg.Terse = len(p.desk.Exporters) == 0 // the diagnosis alone listens
 	var findings []diagnosis.Finding

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/exporter"
 )
 
 // Secret is a value that never prints: every formatting verb and encoder gives
@@ -59,19 +60,6 @@ type SignalConfig struct {
 // KeyValue is one resource attribute.
 type KeyValue struct{ Key, Value string }
 
-// Redaction says how much of URLs is hidden.
-type Redaction string
-
-const (
-	// RedactSensitive hides the values of query keys that are known for secrets,
-	// and whatever looks like a token, in path and query. It is the default.
-	RedactSensitive Redaction = "sensitive"
-	// RedactAll hides every query value, and tokens in the path.
-	RedactAll Redaction = "all"
-	// RedactOff hides nothing but user information.
-	RedactOff Redaction = "off"
-)
-
 // Beside says whether the application is instrumented by an SDK itself.
 type Beside string
 
@@ -118,8 +106,8 @@ type Config struct {
 	// AttributeLimit, when above 0, bounds every attribute value, in bytes,
 	// instead of the defaults.
 	AttributeLimit int
-	Redaction      Redaction
-	// SensitiveKeys replaces the list of query keys that RedactSensitive hides.
+	Redaction      exporter.Redaction
+	// SensitiveKeys replaces the list of query keys that exporter.RedactSensitive hides.
 	SensitiveKeys []string
 	// UnsafeHeaders lets credentials pass if the capture was told to keep them.
 	UnsafeHeaders bool
@@ -199,7 +187,7 @@ func (c *Config) setDefaults() {
 		// RFC 9110, section 9; PATCH: RFC 5789; QUERY: named by the conventions.
 		c.KnownMethods = []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 	}
-	or(&c.Redaction, RedactSensitive)
+	or(&c.Redaction, exporter.RedactSensitive)
 	or(&c.Beside, BesideAuto)
 	or(&c.QueueBytes, defaultQueueBytes)
 	or(&c.MaxAge, defaultMaxAge)
@@ -209,10 +197,8 @@ func (c *Config) setDefaults() {
 }
 
 func (c *Config) validate() error {
-	switch c.Redaction {
-	case RedactSensitive, RedactAll, RedactOff:
-	default:
-		return fmt.Errorf("redaction %q: want sensitive, all or off", c.Redaction)
+	if err := c.Redaction.Check(); err != nil {
+		return err
 	}
 	switch c.Beside {
 	case BesideAuto, BesideYes, BesideNo:

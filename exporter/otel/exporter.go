@@ -13,6 +13,7 @@ import (
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/exporter"
 	"github.com/wiretell/wiretell/semconv"
 )
 
@@ -91,7 +92,7 @@ func (e *Exporter) newBuilders() error {
 	}
 	b := &spanBuilder{
 		ids: newIDSource(e.cfg.Deterministic), sampler: s, beside: newBesideSDK(e.cfg.Beside),
-		texts: newTexts(e.cfg.AttributeLimit), redactor: newRedactor(e.cfg.Redaction, e.cfg.SensitiveKeys),
+		texts: newTexts(e.cfg.AttributeLimit), redactor: exporter.NewRedactor(e.cfg.Redaction, e.cfg.SensitiveKeys),
 		methods: make(map[string]string), unsafe: e.cfg.UnsafeHeaders,
 	}
 	for _, m := range e.cfg.KnownMethods {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/exporter"
 	"github.com/wiretell/wiretell/semconv"
 )
 
@@ -15,7 +16,7 @@ type spanBuilder struct {
 	sampler    sampler
 	beside     *besideSDK
 	texts      *texts
-	redactor   *redactor
+	redactor   *exporter.Redactor
 	routes     []route
 	methods    map[string]string
 	unsafe     bool
@@ -333,7 +334,7 @@ func (b *spanBuilder) putURL(e *encoder, f *facts) {
 	if !f.HasRequest {
 		return
 	}
-	b.buf = b.redactor.path(b.buf[:0], f.target.path)
+	b.buf = b.redactor.Path(b.buf[:0], f.target.path)
 	if f.client {
 		if f.method != "CONNECT" {
 			e.str(semconv.URLFull, b.fullURL(f, scheme))
@@ -342,7 +343,7 @@ func (b *spanBuilder) putURL(e *encoder, f *facts) {
 	}
 	e.str(semconv.URLPath, b.texts.url(b.buf, limitPath))
 	if len(f.target.query) > 0 {
-		b.buf = b.redactor.query(b.buf[:0], f.target.query)
+		b.buf = b.redactor.Query(b.buf[:0], f.target.query)
 		e.str(semconv.URLQuery, b.texts.url(b.buf, limitPath))
 	}
 }
@@ -373,7 +374,7 @@ func (b *spanBuilder) fullURL(f *facts, scheme string) string {
 	}
 	if f.target.hasQuery {
 		b.buf = append(b.buf, '?')
-		b.buf = b.redactor.query(b.buf, f.target.query)
+		b.buf = b.redactor.Query(b.buf, f.target.query)
 	}
 	return b.texts.url(b.buf[n:], limitURL)
 }

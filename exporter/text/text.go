@@ -13,6 +13,9 @@ import (
 
 // Exporter writes lines to a writer.
 type Exporter struct {
+	// Redactor hides secrets in targets; New sets the default one.
+	Redactor *exporter.Redactor
+
 	w       *bufio.Writer
 	line    line
 	count   uint64
@@ -22,7 +25,7 @@ type Exporter struct {
 
 // New returns an Exporter that writes to w. It owns neither w nor its end.
 func New(w io.Writer) *Exporter {
-	return &Exporter{w: bufio.NewWriterSize(w, 64<<10)}
+	return &Exporter{Redactor: exporter.NewRedactor(exporter.RedactSensitive, nil), w: bufio.NewWriterSize(w, 64<<10)}
 }
 
 // Export implements exporter.Exporter.
@@ -142,7 +145,7 @@ func (x *Exporter) exchange(e *capture.Exchange) {
 	if e.HasRequest {
 		l.str("method", exporter.Clean(e.Method))
 		l.str("host", exporter.Clean(e.Host))
-		l.str("target", exporter.RedactTarget(e.Target))
+		l.str("target", x.Redactor.Target(e.Target))
 	}
 	if e.Status != 0 {
 		l.num("status", int64(e.Status))
