@@ -81,7 +81,14 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	cfg.Routes = p.flags.routes
 	cfg.Beside = otel.Beside(p.flags.besideSDK)
 	cfg.QueueBytes = p.flags.queueBytes
-	cfg.Deterministic = !p.live
+	if !p.live {
+		// A file is in no hurry: the same output each time, nothing dropped, and
+		// targets as long as the parser keeps them.
+		cfg.Deterministic, cfg.Wait = true, true
+		if cfg.AttributeLimit == 0 {
+			cfg.AttributeLimit = 8 << 10
+		}
+	}
 	cfg.OwnFlows = &p.own
 	x, err := otel.New(cfg)
 	if err != nil {

@@ -77,7 +77,10 @@ func New(cfg Config) (*Exporter, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	for _, l := range e.lanes {
-		e.senders.Go(func() { l.run(ctx) })
+		e.senders.Go(func() {
+			defer close(l.done)
+			l.run(ctx)
+		})
 	}
 	if !cfg.Deterministic {
 		e.timers.Go(e.tick)
@@ -472,8 +475,28 @@ func (e *Exporter) Shutdown(ctx context.Context) error {
 
 	close(e.stop)
 	e.timers.Wait()
-	e.collect()
 
+	// Metrics go last, and are made when all else was sent or time is short, so
+	// that what they say of spans and log records is the end of it.
+	settled := make(chan struct{})
+	for _, l := range e.lanes {
+		if !l.keepLast {
+			l.drain()
+		}
+	}
+	go func() {
+		for _, l := range e.lanes {
+			if !l.keepLast {
+				<-l.done
+			}
+		}
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-halfway(ctx):
+	}
+	e.collect()
 	done := make(chan struct{})
 	for _, l := range e.lanes {
 		l.drain()
@@ -492,6 +515,15 @@ func (e *Exporter) Shutdown(ctx context.Context) error {
 		l.discard()
 	}
 	return errors.Join(e.dropped(), e.meters.shutdown(), e.release())
+}
+
+// halfway is done when half the time of ctx is over, or never when ctx has no end.
+func halfway(ctx context.Context) <-chan time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	return time.After(time.Until(deadline) / 2)
 }
 
 // dropped says how much the end of the process cost.

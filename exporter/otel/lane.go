@@ -34,6 +34,8 @@ type lane struct {
 	bytes    int // of waiting batches and of those being sent
 	draining bool
 	wake     chan struct{} // closed and made anew when something changes
+
+	done chan struct{} // closed when run has ended
 }
 
 // backoff is how long to wait between attempts: exponential with jitter.
@@ -54,7 +56,7 @@ func newLane(b *books, s sender, limit int, cfg *Config, timeout time.Duration) 
 	return &lane{
 		books: b, sender: s, limit: limit, maxAge: cfg.MaxAge, timeout: timeout,
 		backoff: cfg.backoff, wait: cfg.Wait,
-		wake: make(chan struct{}),
+		wake: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
