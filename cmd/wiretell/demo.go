@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/afpacket"
@@ -19,23 +20,29 @@ import (
 // instrumented application would send it (the example of W3C Trace Context).
 const demoParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-func newDemo() *cobra.Command {
+// demoTime is how long the demo may take; it takes less than a second.
+const demoTime = 20 * time.Second
+
+func newDemo(proc process) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show what wiretell tells, with a small service in a network namespace of its own; needs no root",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if os.Getenv(demoInside) != "" {
-				return demo(cmd)
+		Args:  noArgs,
+		Long: `demo makes a network namespace of its own, with a small shop in it, makes five
+calls and one connection that is refused, captures all of it live, and prints the
+spans, the metrics, the diagnosis and the ledger that came out.`,
+		RunE: func(*cobra.Command, []string) error {
+			if proc.env.get(demoInside) != "" {
+				return demo(proc)
 			}
-			return demoIsolated(cmd)
+			return demoIsolated(proc)
 		},
 	}
 }
 
 // demo captures the loopback interface of its own network namespace while a
 // client calls a service there, and prints what was learnt.
-func demo(cmd *cobra.Command) error {
+func demo(proc process) error {
 	if err := loopbackUp(); err != nil {
 		return failed(fmt.Errorf("set lo up: %w", err), "")
 	}
@@ -46,9 +53,11 @@ func demo(cmd *cobra.Command) error {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "telemetry.jsonl")
 	flags := &observeFlags{}
-	flags.add(cmd.Flags())
+	flags.add(pflag.NewFlagSet("demo", pflag.ContinueOnError))
 	flags.jsonPath, flags.quiet = file, true
-	p := &pipeline{flags: flags, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), live: true}
+	p := &pipeline{flags: flags, live: true, process: process{
+		stdout: proc.stdout, stderr: proc.stderr, env: environment{"OTEL_SERVICE_NAME=shop"},
+	}}
 	cfg, _, err := flags.observerConfig(capture.LinkEthernet)
 	if err != nil {
 		return err
@@ -64,12 +73,7 @@ func demo(cmd *cobra.Command) error {
 	if err != nil {
 		return failed(err, "")
 	}
-	if err := p.exporters(func(name string) string {
-		if name == "OTEL_SERVICE_NAME" {
-			return "shop"
-		}
-		return ""
-	}); err != nil {
+	if err := p.exporters(); err != nil {
 		return err
 	}
 	p.desk.Facts = diagnosis.CaptureFacts{Live: true, RingAsked: afpacket.DefaultRingBytes, RingGot: src.RingBytes()}
@@ -90,10 +94,14 @@ func demo(cmd *cobra.Command) error {
 	if err != nil {
 		return failed(err, "")
 	}
-	if err := printTelemetry(cmd.OutOrStdout(), file); err != nil {
+	fmt.Fprint(proc.stdout, `A small shop ran in a network namespace of its own. A client made four HTTP calls, of
+which one failed, one HTTPS call, and one connection that was refused. wiretell saw
+nothing but the packets; this is what it tells:
+`)
+	if err := printTelemetry(proc.stdout, file); err != nil {
 		return failed(err, "")
 	}
-	printLedger(cmd.OutOrStdout(), &p.last)
+	printLedger(proc.stdout, &p.last)
 	if bad := p.last.Ledger.Check(); len(bad) > 0 {
 		return failed(bad[0], "please report this")
 	}

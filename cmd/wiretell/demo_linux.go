@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
 	"syscall"
+	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,10 +18,17 @@ import (
 const demoInside = "WIRETELL_DEMO_INSIDE"
 
 // demoIsolated runs the demo again in a user and a network namespace of its own.
-func demoIsolated(cmd *cobra.Command) error {
-	self := exec.Command("/proc/self/exe", "demo")
-	self.Env = append(os.Environ(), demoInside+"=1")
-	self.Stdout, self.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+func demoIsolated(proc process) error {
+	// Pdeathsig is sent when the thread ends that started the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ctx, cancel := context.WithTimeout(context.Background(), demoTime)
+	defer cancel()
+	self := exec.CommandContext(ctx, "/proc/self/exe", "demo")
+	self.Env = append(slices.Clone(proc.env), demoInside+"=1")
+	self.Stdout, self.Stderr = proc.stdout, proc.stderr
+	self.Cancel = func() error { return self.Process.Signal(syscall.SIGQUIT) } // it then says where it is
+	self.WaitDelay = time.Second
 	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
 		attr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -31,11 +41,15 @@ func demoIsolated(cmd *cobra.Command) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &exit):
+	case ctx.Err() != nil:
+		return failed(fmt.Errorf("the demo did not end within %v", demoTime), "try again on a machine that is less busy; if it stays, please report what is printed above")
+	case errors.As(err, &exit) && exit.ExitCode() > 0:
 		return &exitError{code: exit.ExitCode()} // it has said why
+	case errors.As(err, &exit):
+		return failed(fmt.Errorf("the demo was ended: %v", exit), "")
 	}
 	return failed(fmt.Errorf("make a network namespace for the demo: %w", err),
-		"user namespaces may be switched off here (sysctl kernel.unprivileged_userns_clone or user.max_user_namespaces); as root the demo needs none")
+		"user namespaces may be switched off here (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns); as root the demo needs none")
 }
 
 // loopbackUp sets lo up in this network namespace.

@@ -2,15 +2,11 @@
 
 package main
 
-import (
-	"errors"
-
-	"github.com/spf13/cobra"
-)
+import "errors"
 
 const demoInside = "WIRETELL_DEMO_INSIDE"
 
-func demoIsolated(*cobra.Command) error {
+func demoIsolated(process) error {
 	return failed(errors.New("the demo needs Linux"), "wiretell read works everywhere")
 }
 

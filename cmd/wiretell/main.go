@@ -5,7 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 )
 
 // version is set when the binary is linked.
@@ -14,35 +16,102 @@ var version = "devel"
 // Exit codes, documented in docs/usage.md.
 const (
 	exitOK       = 0
-	exitFailed   = 1 // the job could not be done, or a file is damaged
-	exitUsage    = 2 // the command line or the configuration is wrong
-	exitNotAllow = 3 // the capture is not permitted
-	exitInternal = 70
+	exitFailed   = 1  // the job could not be done, or not wholly: a damaged file, records that were not exported
+	exitUsage    = 2  // the command line, a variable or the configuration file is wrong
+	exitNotAllow = 3  // the capture is not permitted
+	exitInternal = 70 // a fault of wiretell itself
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[1:], process{stdout: &output{w: os.Stdout}, stderr: os.Stderr, env: os.Environ()}))
+}
+
+// process is what a command is given by the system.
+type process struct {
+	stdout *output
+	stderr io.Writer
+	env    environment
+}
+
+// environment holds variables as "NAME=value".
+type environment []string
+
+// get returns the value of a variable, "" when it is not set; of two that have
+// one name the last counts.
+func (e environment) get(name string) string {
+	value := ""
+	for _, s := range e {
+		if k, v, _ := strings.Cut(s, "="); k == name {
+			value = v
+		}
+	}
+	return value
 }
 
 // run executes the command line and returns the exit code.
-func run(args []string) int {
-	root := newRoot()
+func run(args []string, proc process) int {
+	root := newRoot(proc)
 	root.SetArgs(args)
+	root.SetOut(proc.stdout)
+	root.SetErr(proc.stderr)
 	cmd, err := root.ExecuteC()
+	if err == nil {
+		err = proc.stdout.failure()
+	}
 	if err == nil {
 		return exitOK
 	}
 	var e *exitError
 	if !errors.As(err, &e) {
-		e = &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("%q lists what is understood", cmd.CommandPath()+" --help")}
+		e = &exitError{code: exitUsage, err: plain(err)}
+	}
+	if e.code == exitUsage && e.hint == "" {
+		e.hint = fmt.Sprintf("%q lists what is understood", cmd.CommandPath()+" --help")
 	}
 	if e.err != nil {
-		fmt.Fprintf(os.Stderr, "wiretell: %v\n", e.err)
+		for line := range strings.Lines(e.err.Error()) {
+			fmt.Fprintf(proc.stderr, "wiretell: %s\n", strings.TrimRight(line, "\n"))
+		}
 	}
 	if e.hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", e.hint)
+		fmt.Fprintf(proc.stderr, "hint: %s\n", e.hint)
 	}
 	return e.code
+}
+
+// output is standard output; it keeps the first error, as most commands write
+// without looking back. One goroutine at a time uses it.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// failure returns the first error as an exit error.
+func (o *output) failure() error {
+	if o.err == nil {
+		return nil
+	}
+	return failed(fmt.Errorf("standard output: %w", cause(o.err)), "")
+}
+
+// isFile reports whether w is the same open file, pipe or terminal as o.
+func (o *output) isFile(w io.Writer) bool {
+	a, okA := o.w.(*os.File)
+	b, okB := w.(*os.File)
+	if !okA || !okB {
+		return false
+	}
+	sa, errA := a.Stat()
+	sb, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(sa, sb)
 }
 
 // exitError carries an exit code and what a person should do.
@@ -63,3 +132,8 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // failed wraps err for exit code 1, with a hint that may be empty.
 func failed(err error, hint string) error { return &exitError{code: exitFailed, err: err, hint: hint} }
+
+// usagef is a mistake in the command line or the configuration.
+func usagef(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}

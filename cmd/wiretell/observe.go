@@ -106,7 +106,7 @@ func (o *observeFlags) check() error {
 	for _, n := range []struct {
 		flag string
 		v    int
-	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}} {
+	}{{"max-connections", o.maxConns}, {"reassembly-memory", o.reassembly}, {"max-ports", o.maxPorts}, {"queue-bytes", o.queueBytes}} {
 		if n.v <= 0 {
 			return usagef("--%s must be greater than 0", n.flag)
 		}
@@ -204,7 +204,11 @@ func (o *observeFlags) program(link capture.LinkType) (*filter.Program, error) {
 		if err != nil {
 			return nil, usagef("--port: %v", err)
 		}
-		return filter.Compile(expr, link)
+		prog, err := filter.Compile(expr, link)
+		if err != nil {
+			return nil, usagef("--port: %s", strings.TrimPrefix(err.Error(), "filter: "))
+		}
+		return prog, nil
 	}
 	return nil, nil
 }
@@ -214,10 +218,10 @@ func portExpression(ports []string) (string, error) {
 	var terms []string
 	for _, p := range ports {
 		from, to, isRange := strings.Cut(strings.TrimSpace(p), "-")
+		if !isRange {
+			to = from
+		}
 		for _, s := range []string{from, to} {
-			if s == "" && !isRange {
-				continue
-			}
 			if n, err := strconv.ParseUint(s, 10, 16); err != nil || n == 0 {
 				return "", fmt.Errorf("%q is no port (1 to 65535, or a range as 8000-8100)", p)
 			}

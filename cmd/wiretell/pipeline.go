@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,16 +28,17 @@ type pipeline struct {
 	observer observer.Config
 	desk     exporter.Desk
 	own      capture.OwnFlows
-	stdout   io.Writer
-	stderr   io.Writer
 	live     bool
 	last     capture.Snapshot
-	internal int
+	panics   int  // parsers that failed
+	printing bool // lines of text go to standard output
+
+	process
 }
 
 // exporters makes the exporters that the settings and the OTEL_* variables name.
-func (p *pipeline) exporters(getenv func(string) string) error {
-	cfg, warnings, err := otel.ConfigFromEnv(getenv)
+func (p *pipeline) exporters() error {
+	cfg, warnings, err := otel.ConfigFromEnv(p.env.get)
 	for _, w := range warnings {
 		p.say("warning: %s", w)
 	}
@@ -76,6 +78,9 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	}
 	cfg.Version = version
 	cfg.JSONPath = p.flags.jsonPath
+	if cfg.JSONPath == "-" {
+		cfg.JSON = p.stdout
+	}
 	cfg.Redaction = exporter.Redaction(p.flags.redact)
 	cfg.UnsafeHeaders = p.flags.unsafeHeaders
 	cfg.Routes = p.flags.routes
@@ -91,7 +96,12 @@ func (p *pipeline) exporters(getenv func(string) string) error {
 	}
 	cfg.OwnFlows = &p.own
 	x, err := otel.New(cfg)
-	if err != nil {
+	var path *fs.PathError
+	switch {
+	case err == nil:
+	case errors.As(err, &path) && path.Path == cfg.JSONPath:
+		return failed(fmt.Errorf("--otlp-json %s: %w", path.Path, path.Err), "")
+	default:
 		return &exitError{code: exitUsage, err: err}
 	}
 	p.desk.Exporters = append(p.desk.Exporters, x)
@@ -108,7 +118,7 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 		cfg.Offer = p.desk.Queue.Offer
 		cfg.Own = &p.own // a file may hold the same addresses and ports by chance
 	}
-	cfg.Panicked = func(where string) { p.say("internal error: a parser failed in %s; its connection is put aside", where) }
+	cfg.Panicked = p.panicked
 	cfg.Terse = len(p.desk.Exporters) == 0 // the diagnosis alone listens
 	var findings []diagnosis.Finding
 	done := make(chan struct{})
@@ -132,38 +142,74 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	return findings, err
 }
 
-// shutdown ends the exporters within the deadline and says what was lost.
-func (p *pipeline) shutdown(deadline time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	if err := p.desk.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		p.say("export: %v", err)
-	}
-	for _, h := range p.desk.Health() {
-		var lost []string
-		for why, n := range h.Dropped {
-			if n > 0 {
-				lost = append(lost, fmt.Sprintf("%d %s", n, why))
-			}
-		}
-		if h.Rejected > 0 {
-			lost = append(lost, fmt.Sprintf("%d rejected", h.Rejected))
-		}
-		if len(lost) > 0 {
-			p.say("%s %s: %d of %d records exported, lost: %s", h.Exporter, h.Signal, h.Exported, h.Created, strings.Join(lost, ", "))
-		}
+// panicked tells of the first parser that failed: more would only repeat it, and
+// the ledger counts them.
+func (p *pipeline) panicked(where string) {
+	if p.panics++; p.panics == 1 {
+		fmt.Fprintf(p.stderr, "wiretell: internal error: a parser failed in %s; its connection is put aside; please report this\n", where)
 	}
 }
 
-// conclude prints what a person should know at the end: always when nothing
-// useful was seen.
-func (p *pipeline) conclude() {
+// shutdown ends the exporters within the deadline, says what was lost, and
+// reports whether anything was.
+func (p *pipeline) shutdown(deadline time.Duration) (anyLost bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	err := p.desk.Shutdown(ctx)
+	for _, h := range p.desk.Health() {
+		if lost := lossOf(&h); lost != "" {
+			anyLost = true
+			p.say("%s", lost)
+		}
+	}
+	if err != nil && !anyLost {
+		anyLost = true
+		p.say("export: %v", err)
+	}
+	return anyLost
+}
+
+// lossOf says what an exporter lost of a signal, "" when nothing.
+func lossOf(h *diagnosis.ExportHealth) string {
+	var lost []string
+	for _, why := range slices.Sorted(maps.Keys(h.Dropped)) {
+		if n := h.Dropped[why]; n > 0 {
+			lost = append(lost, fmt.Sprintf("%d %s", n, why))
+		}
+	}
+	if h.Rejected > 0 {
+		lost = append(lost, fmt.Sprintf("%d rejected", h.Rejected))
+	}
+	if len(lost) == 0 {
+		return ""
+	}
+	to, why := "", ""
+	if h.Endpoint != "" && h.Endpoint != "-" {
+		to = " to " + h.Endpoint
+	}
+	if h.LastError != "" {
+		why = " (" + h.LastError + ")"
+	}
+	return fmt.Sprintf("%s %s: %d of %d records exported%s, lost: %s%s", h.Exporter, h.Signal, h.Exported, h.Created, to, strings.Join(lost, ", "), why)
+}
+
+// conclude prints what a person should know at the end, always when nothing
+// useful was seen. It returns an error when the books do not balance.
+func (p *pipeline) conclude() error {
 	if s := &p.desk.Summary; !p.flags.quiet || !s.Useful {
 		fmt.Fprint(p.stderr, s.Text)
 	}
+	var errs []error
 	for _, i := range p.last.Ledger.Check() {
-		fmt.Fprintf(p.stderr, "wiretell: %s; please report this\n", i.Error())
+		errs = append(errs, i)
 	}
+	if p.panics > 0 {
+		errs = append(errs, fmt.Errorf("parsers failed %d times", p.panics))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &exitError{code: exitInternal, err: err, hint: "please report this, with the capture if it may be shown"}
+	}
+	return nil
 }
 
 // say prints a line for a person, unless --quiet is set.
@@ -185,6 +231,3 @@ func copySnapshot(s *capture.Snapshot) capture.Snapshot {
 	c.Source.Rings = append([]capture.Ring(nil), s.Source.Rings...)
 	return c
 }
-
-// environ is the environment as a function, for tests to replace.
-func environ(name string) string { return os.Getenv(name) }

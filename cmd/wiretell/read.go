@@ -3,16 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/diagnosis"
-	"github.com/wiretell/wiretell/capture/pcap"
 )
 
 type readFlags struct {
@@ -22,7 +24,7 @@ type readFlags struct {
 	deadline        time.Duration
 }
 
-func newRead() *cobra.Command {
+func newRead(proc process) *cobra.Command {
 	var f readFlags
 	cmd := &cobra.Command{
 		Use:   "read FILE...",
@@ -30,15 +32,18 @@ func newRead() *cobra.Command {
 		Long: `read observes capture files as run observes a network namespace. Several files
 are read in the order given, as one capture. The same files give the same output.
 
-A damaged file gives what was readable, then an error and exit code 1.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if print, _ := cmd.Flags().GetBool(flagPrint); len(args) == 0 && !print {
+Of a damaged file comes what is readable, then an error and exit code 1.`,
+		Args: func(cmd *cobra.Command, files []string) error {
+			if show, _ := cmd.Flags().GetBool(flagPrint); len(files) == 0 && !show {
 				return &exitError{code: exitUsage, err: errors.New("read: which file?"), hint: "wiretell read FILE...; - is standard input"}
+			}
+			if i := slices.Index(files, standardInput); i >= 0 && slices.Contains(files[i+1:], standardInput) {
+				return usagef("read: standard input (-) can be read once only")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return withSettings(cmd, func() error { return f.read(cmd, files) })
+			return withSettings(cmd, proc, func() error { return f.read(proc, files) })
 		},
 	}
 	f.add(cmd.Flags())
@@ -46,33 +51,45 @@ A damaged file gives what was readable, then an error and exit code 1.`,
 	cmd.Flags().BoolVar(&f.verifyChecksums, "verify-checksums", false, "leave out segments whose checksum is wrong (captures made on a sender usually hold such)")
 	cmd.Flags().DurationVar(&f.deadline, "shutdown-timeout", 10*time.Second, "how long to wait for exporters at the end")
 	addSettings(cmd)
+	completeWords(cmd)
 	return cmd
 }
 
 // withSettings loads the settings, prints them when that was asked for, and
 // else does the job.
-func withSettings(cmd *cobra.Command, job func() error) error {
-	if err := loadSettings(cmd, environ); err != nil {
+func withSettings(cmd *cobra.Command, proc process, job func() error) error {
+	warnings, err := loadSettings(cmd, proc.env)
+	if quiet, _ := cmd.Flags().GetBool("quiet"); !quiet {
+		for _, w := range warnings {
+			fmt.Fprintf(proc.stderr, "wiretell: warning: %s\n", w)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if print, _ := cmd.Flags().GetBool(flagPrint); print {
-		printSettings(cmd.OutOrStdout(), cmd.Flags(), os.Environ())
-		return nil
+	if show, _ := cmd.Flags().GetBool(flagPrint); show {
+		return printSettings(proc.stdout, cmd.Flags(), proc.env)
 	}
 	return job()
 }
 
-func (f *readFlags) read(cmd *cobra.Command, files []string) error {
+func (f *readFlags) read(proc process, files []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if f.deadline < 0 {
+		return usagef("--shutdown-timeout must not be negative")
+	}
 	local, err := localPrefixes(f.local)
 	if err != nil {
 		return err
 	}
-	src := &chain{files: files}
-	if err := src.begin(); err != nil {
-		return failed(err, "")
-	}
+	src := newChain(files)
 	defer src.Close()
-	p := &pipeline{flags: &f.observeFlags, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+	if !src.begin() {
+		return failed(src.damage, fileHint(src.damage))
+	}
+	p := &pipeline{flags: &f.observeFlags, process: proc}
 	cfg, prog, err := f.observerConfig(src.link())
 	if err != nil {
 		return err
@@ -80,105 +97,95 @@ func (f *readFlags) read(cmd *cobra.Command, files []string) error {
 	cfg.Local = local
 	cfg.VerifyChecksums = f.verifyChecksums
 	p.observer = cfg
-	name := filepath.Base(files[0])
-	if len(files) > 1 {
-		name = fmt.Sprintf("%s and %d more", name, len(files)-1)
-	}
-	facts := diagnosis.CaptureFacts{File: name}
+	facts := diagnosis.CaptureFacts{File: fileNames(files)}
 	if prog != nil {
 		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
 	}
-	if err := p.exporters(environ); err != nil {
+	if err := p.exporters(); err != nil {
 		return err
 	}
 	p.desk.Tree = diagnosis.New(diagnosis.Config{})
 	p.desk.Facts = facts
+	cancel := stopReading(p, src)
 	_, err = p.run(src)
-	p.shutdown(f.deadline)
-	if p.desk.Tree != nil {
-		p.conclude()
-	}
-	if err = errors.Join(err, src.damage); err != nil {
-		return failed(err, "what was readable before the damage was exported")
-	}
-	return nil
-}
-
-// chain reads files one after the other as one source.
-type chain struct {
-	files   []string
-	current capture.Source
-	base    int // interfaces of the files before the current one
-	all     []capture.Interface
-	stats   capture.SourceStats
-	damage  error // of the files that were not read to their end
-}
-
-// begin opens the first file that can be opened.
-func (c *chain) begin() error {
-	src, err := pcap.Open(c.files[0])
-	if err != nil {
-		return err
-	}
-	c.current, c.files = src, c.files[1:]
-	return nil
-}
-
-// link returns the link type of the first interface, Ethernet when not known.
-func (c *chain) link() capture.LinkType {
-	var s capture.SourceStats
-	c.current.Stats(&s)
-	if len(s.Interfaces) == 0 {
-		return capture.LinkEthernet
-	}
-	return s.Interfaces[0].Link
-}
-
-func (c *chain) Next(f *capture.Frame) error {
-	for c.current != nil {
-		err := c.current.Next(f)
-		if err == nil {
-			f.Interface += uint16(c.base)
-			return nil
+	cancel()
+	lost := p.shutdown(f.deadline)
+	bad := p.conclude()
+	switch err = errors.Join(err, src.damage); {
+	case err != nil:
+		hint := fileHint(err)
+		if hint == "" {
+			hint = "what was readable was exported"
 		}
-		if err != io.EOF {
-			c.damage = errors.Join(c.damage, err)
+		return failed(err, hint)
+	case src.unread():
+		return failed(errors.New("stopped before the end: what was read until then was exported"), "")
+	case lost:
+		return failed(errors.New("not every record was exported"), "")
+	}
+	return bad
+}
+
+// stopReading ends the reading of src at the first signal, so that what was
+// read is still exported; a second signal ends the process at once.
+func stopReading(p *pipeline, src *chain) (cancel func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			p.say("%v: stopping", s)
+		case <-done:
+			return
 		}
-		c.next()
-	}
-	return io.EOF
-}
-
-// next goes on with the file after the current one.
-func (c *chain) next() {
-	c.current.Stats(&c.stats)
-	c.all = append(c.all, c.stats.Interfaces...)
-	c.base = len(c.all)
-	c.current.Close()
-	c.current = nil
-	for len(c.files) > 0 && c.current == nil {
-		src, err := pcap.Open(c.files[0])
-		c.files = c.files[1:]
-		if err != nil {
-			c.damage = errors.Join(c.damage, err)
-			continue
+		// A signal from the terminal also reaches the program that writes to
+		// our standard input: it has something left to say.
+		if src.onInput() {
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-done:
+				return
+			}
 		}
-		c.current = src
+		src.Stop()
+		select {
+		case <-signals:
+			os.Exit(exitFailed)
+		case <-done:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
 	}
 }
 
-func (c *chain) Stats(s *capture.SourceStats) {
-	s.Rings = s.Rings[:0]
-	s.Interfaces = append(s.Interfaces[:0], c.all...)
-	if c.current != nil {
-		c.current.Stats(&c.stats)
-		s.Interfaces = append(s.Interfaces, c.stats.Interfaces...)
+// fileNames names the files of a capture for a person.
+func fileNames(files []string) string {
+	name := "standard input"
+	if files[0] != standardInput {
+		name = filepath.Base(files[0])
 	}
+	if len(files) > 1 {
+		name = fmt.Sprintf("%s and %d more", name, len(files)-1)
+	}
+	return name
 }
 
-func (c *chain) Close() error {
-	if c.current == nil {
-		return nil
+// fileHint says what helps when a file cannot be opened, "" when nothing does.
+func fileHint(err error) string {
+	switch text := err.Error(); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path; in a shell, a pattern as *.pcap names many files"
+	case errors.Is(err, fs.ErrPermission):
+		return "read it as the user who captured it, or through a pipe: sudo cat FILE | wiretell read -"
+	case errors.Is(err, syscall.EISDIR):
+		return "name the files: wiretell read DIRECTORY/*.pcap"
+	case strings.Contains(text, "empty, not a capture"):
+		return "no capture was ever written there: tcpdump -i any -w FILE, as root, writes one"
+	case strings.Contains(text, "neither pcap nor pcapng"):
+		return "wireshark's editcap turns other formats into one that is read: editcap FILE OUT.pcapng"
 	}
-	return c.current.Close()
+	return ""
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -13,7 +12,7 @@ import (
 )
 
 // newRoot builds the command line.
-func newRoot() *cobra.Command {
+func newRoot(proc process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "wiretell",
 		Short: "Tells, in OpenTelemetry, what happened on the wire, and what could not be seen and why",
@@ -26,9 +25,17 @@ or a line of a YAML file (--config). Where telemetry goes is told by the standar
 OTEL_* variables. "wiretell demo" shows all of it in ten seconds.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Version:       versionLine(),
+		Args:          knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(proc.stderr)
+			cmd.Help()
+			return &exitError{code: exitUsage, hint: `"wiretell run" captures, "wiretell read FILE" reads a capture file`}
+		},
 	}
-	root.AddCommand(newRun(), newRead(), newDemo(), newExplain(), newSemconv(), newVersion())
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SuggestionsMinimumDistance = 2
+	root.AddCommand(newRun(proc), newRead(proc), newDemo(proc), newExplain(), newSemconv(), newVersion())
 	return root
 }
 
@@ -36,7 +43,12 @@ func newExplain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [ID]",
 		Short: "Say what a diagnosis means, what proves it and what to do; without an ID list all",
-		Args:  cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("explain takes one id, but %d are given", len(args))
+			}
+			return nil
+		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, l := range diagnosis.Leaves() {
@@ -65,7 +77,7 @@ func newSemconv() *cobra.Command {
 	return &cobra.Command{
 		Use:   "semconv",
 		Short: "Print every metric, event and attribute that wiretell emits, as Markdown",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return semconv.WriteMarkdown(cmd.OutOrStdout())
 		},
@@ -76,23 +88,23 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			revision := ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						revision = " " + s.Value
-					}
-				}
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "wiretell %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 		},
 	}
 }
 
-// stdoutIsTerminal reports whether a person reads standard output.
-func stdoutIsTerminal() bool {
-	info, err := os.Stdout.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// versionLine names the version, the revision it was built from, and the
+// compiler.
+func versionLine() string {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("wiretell %s%s %s %s/%s", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

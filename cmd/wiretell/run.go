@@ -1,12 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,7 +32,7 @@ type runFlags struct {
 	whenDenied string
 }
 
-func newRun() *cobra.Command {
+func newRun(proc process) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -40,9 +41,9 @@ func newRun() *cobra.Command {
 (SIGTERM, SIGINT, --duration), and exports what it learns while it goes.
 
 It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withSettings(cmd, func() error { return f.run(cmd) })
+			return withSettings(cmd, proc, func() error { return f.run(proc) })
 		},
 	}
 	f.add(cmd.Flags())
@@ -53,22 +54,46 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
 	fl.DurationVar(&f.deadline, "shutdown-timeout", 10*time.Second, "how long to wait for exporters when stopping")
 	fl.DurationVar(&f.window, "diagnosis-window", 30*time.Second, "how much traffic the diagnosis weighs at a time")
-	fl.StringVar(&f.whenDenied, "when-denied", "exit", "without the permission to capture: `exit`, or stay and publish the diagnosis")
+	fl.StringVar(&f.whenDenied, "when-denied", "exit", "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
 	addSettings(cmd)
+	completeWords(cmd)
 	return cmd
 }
 
-func (f *runFlags) run(cmd *cobra.Command) error {
-	if f.whenDenied != "exit" && f.whenDenied != "stay" {
-		return usagef("--when-denied: %q is neither exit nor stay", f.whenDenied)
-	}
-	if f.ringMiB < 1 || f.ringMiB > afpacket.MaxRingBytes>>20 {
-		return usagef("--ring-mib must be from 1 to %d", afpacket.MaxRingBytes>>20)
-	}
-	if f.window < time.Second {
+// check reports settings that cannot be meant.
+func (f *runFlags) check() error {
+	switch {
+	case !slices.Contains(deniedModes, f.whenDenied):
+		return usagef("--when-denied: %q is not one of %s", f.whenDenied, strings.Join(deniedModes, ", "))
+	case f.window < time.Second:
 		return usagef("--diagnosis-window must be at least 1s")
+	case f.duration < 0:
+		return usagef("--duration must not be negative")
+	case f.deadline < 0:
+		return usagef("--shutdown-timeout must not be negative")
+	case f.ringMiB < 1 || f.ringMiB > afpacket.MaxRingBytes>>20:
+		return usagef("--ring-mib must be from 1 to %d", afpacket.MaxRingBytes>>20)
+	case f.snapLen < afpacket.DefaultHeaderBytes || int64(f.snapLen) > math.MaxInt32:
+		return usagef("--snaplen must be from %d to %d", afpacket.DefaultHeaderBytes, math.MaxInt32)
+	case len(f.interfaces) > afpacket.MaxInterfaces:
+		return usagef("--interface: more than %d are named", afpacket.MaxInterfaces)
 	}
-	p := &pipeline{flags: &f.observeFlags, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), live: true}
+	for i, name := range f.interfaces {
+		if name == "" || len(name) > 15 || strings.ContainsAny(name, "/ \t\n") {
+			return usagef("--interface: %q is no interface name", name)
+		}
+		if slices.Contains(f.interfaces[:i], name) {
+			return usagef("--interface: %s is named twice", name)
+		}
+	}
+	return nil
+}
+
+func (f *runFlags) run(proc process) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	p := &pipeline{flags: &f.observeFlags, process: proc, live: true}
 	cfg, prog, err := f.observerConfig(capture.LinkEthernet)
 	if err != nil {
 		return err
@@ -98,7 +123,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	facts.Err = openErr
-	if err := p.exporters(environ); err != nil {
+	if err := p.exporters(); err != nil {
 		return err
 	}
 	p.desk.Facts = facts
@@ -107,7 +132,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	p.desk.KernelEvery = min(f.window, 10*time.Second)
 	p.desk.Found = p.found
 	if openErr != nil {
-		return f.denied(cmd.Context(), p, openErr)
+		return f.denied(p, openErr)
 	}
 	return f.capture(p, src)
 }
@@ -118,12 +143,12 @@ func (f *runFlags) capture(p *pipeline, src stopper) error {
 	defer stop()
 	p.say("capturing%s", onInterfaces(f.interfaces))
 	_, err := p.run(src)
-	p.shutdown(f.deadline)
-	p.conclude()
+	p.shutdown(f.deadline) // what an outage cost is told, and is no failure of the capture
+	bad := p.conclude()
 	if err != nil {
-		return &exitError{code: exitInternal, err: err}
+		return failed(fmt.Errorf("the capture ended: %w", err), "")
 	}
-	return nil
+	return bad
 }
 
 // stopper is a Source that can be told to end.
@@ -165,28 +190,34 @@ func (f *runFlags) stopOn(p *pipeline, stop func()) (cancel func()) {
 	}
 }
 
-// found prints findings for a person as they change.
+// found prints findings for a person as they change, unless they are printed
+// as text to the same place.
 func (p *pipeline) found(findings []diagnosis.Finding) {
-	if p.flags.quiet {
+	if p.flags.quiet || p.printing && p.stdout.isFile(p.stderr) {
 		return
 	}
 	for i := range findings {
 		if fd := &findings[i]; fd.State != diagnosis.Holding {
-			fmt.Fprint(p.stderr, describe(fd))
+			fmt.Fprint(p.stderr, describe(fd, fd.State == diagnosis.Raised))
 		}
 	}
 }
 
-// describe formats a finding as a short block for a person.
-func describe(f *diagnosis.Finding) string {
+// describe formats a finding as a short block for a person, with or without its
+// remedy: what only changed or cleared needs none again.
+func describe(f *diagnosis.Finding, remedy bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[%s] %s %s: %s\n", f.Severity, f.ID, f.State, f.Body)
-	if f.State == diagnosis.Cleared {
+	state := ""
+	if f.State != diagnosis.Raised {
+		state = " " + f.State.String()
+	}
+	fmt.Fprintf(&b, "[%s] %s%s: %s\n", f.Severity, f.ID, state, f.Body)
+	if !remedy {
 		return b.String()
 	}
-	for _, part := range []string{f.Remedy.Summary, f.Remedy.Command, f.Remedy.Manifest} {
-		for line := range strings.Lines(part) {
-			fmt.Fprintf(&b, "    %s\n", strings.TrimRight(line, "\n"))
+	for _, part := range []struct{ before, text string }{{"", f.Remedy.Summary}, {"$ ", f.Remedy.Command}, {"", f.Remedy.Manifest}} {
+		for line := range strings.Lines(part.text) {
+			fmt.Fprintf(&b, "    %s%s\n", part.before, strings.TrimRight(line, "\n"))
 		}
 	}
 	return b.String()
@@ -201,7 +232,7 @@ func onInterfaces(names []string) string {
 
 // denied handles a capture that could not be opened: the diagnosis is published
 // and, as was asked for, the program ends or stays.
-func (f *runFlags) denied(ctx context.Context, p *pipeline, openErr error) error {
+func (f *runFlags) denied(p *pipeline, openErr error) error {
 	code := exitFailed
 	if errors.Is(openErr, afpacket.ErrNotPermitted) {
 		code = exitNotAllow
@@ -212,17 +243,18 @@ func (f *runFlags) denied(ctx context.Context, p *pipeline, openErr error) error
 		defer stop()
 		p.say("nothing can be captured (%v); staying to publish the diagnosis", openErr)
 	} else {
+		p.desk.Found = nil // they are all told below, whatever --quiet says
 		blind.Stop()
 	}
 	findings, err := p.run(blind)
 	p.shutdown(f.deadline)
 	if f.whenDenied == "stay" {
-		p.conclude()
-		return err
+		return errors.Join(err, p.conclude())
 	}
 	var b strings.Builder
 	for i := range findings {
-		b.WriteString(describe(&findings[i]))
+		findings[i].State = diagnosis.Raised
+		b.WriteString(describe(&findings[i], true))
 	}
 	fmt.Fprint(p.stderr, b.String())
 	return &exitError{code: code, err: openErr}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,38 +38,95 @@ func addSettings(cmd *cobra.Command) {
 }
 
 // loadSettings fills the flags that the command line does not set from the
-// environment and the configuration file.
-func loadSettings(cmd *cobra.Command, getenv func(string) string) error {
+// environment and the configuration file, and returns what a person should be
+// warned of. A setting of another command is passed over: run and read can
+// share a file and an environment.
+func loadSettings(cmd *cobra.Command, env environment) (warnings []string, err error) {
 	flags := cmd.Flags()
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Changed {
 			source(f, "command line")
 		}
 	})
+	known := allSettings(cmd)
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if v := getenv(envName(f.Name)); v != "" && !f.Changed && isSetting(f) {
-			if err := flags.Set(f.Name, v); err != nil {
-				errs = append(errs, fmt.Errorf("%s=%q: %w", envName(f.Name), v, cause(err)))
-			}
-			source(f, envName(f.Name))
+		name := envName(f.Name)
+		v := env.get(name)
+		if v == "" || f.Changed || !isSetting(f) {
+			return
 		}
+		if serviceLink(name, v) {
+			warnings = append(warnings, fmt.Sprintf("%s=%s describes a Kubernetes Service of the name wiretell and is ignored", name, v))
+			return
+		}
+		if err := flags.Set(f.Name, v); err != nil {
+			errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, cause(err)))
+		}
+		source(f, name)
 	})
+	warnings = append(warnings, unknownVariables(known, env)...)
 	path, _ := flags.GetString(flagConfig)
 	if path == "" {
-		path = getenv(envName(flagConfig))
+		path = env.get(envName(flagConfig))
 	}
-	text, from, err := configText(path, getenv(envContents))
+	text, from, err := configText(path, env.get(envContents))
 	if err != nil {
-		return &exitError{code: exitUsage, err: err}
+		return warnings, &exitError{code: exitUsage, err: err}
 	}
-	if err := applyYAML(flags, text, from); err != nil {
+	if err := applyYAML(flags, known, text, from); err != nil {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("%q shows what is in force", cmd.CommandPath()+" --"+flagPrint)}
+		return warnings, &exitError{code: exitUsage, err: err}
 	}
-	return nil
+	return warnings, nil
+}
+
+// allSettings returns the settings of every command.
+func allSettings(cmd *cobra.Command) *pflag.FlagSet {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	for _, c := range cmd.Root().Commands() {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if isSetting(f) && all.Lookup(f.Name) == nil {
+				all.AddFlag(f)
+			}
+		})
+	}
+	return all
+}
+
+// serviceLink reports whether a variable is one that Kubernetes sets in every
+// pod of a namespace that has a Service of the name wiretell: WIRETELL_PORT is
+// among them.
+// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+func serviceLink(name, value string) bool {
+	return name == envPrefix+"PORT" && strings.Contains(value, "://") ||
+		strings.HasPrefix(name, envPrefix+"PORT_") || strings.HasPrefix(name, envPrefix+"SERVICE_")
+}
+
+// unknownVariables warns of variables that look like settings and are none.
+func unknownVariables(known *pflag.FlagSet, env environment) []string {
+	var out []string
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		switch {
+		case !strings.HasPrefix(name, envPrefix), serviceLink(name, value),
+			name == envContents, name == envName(flagConfig), name == demoInside:
+			continue
+		}
+		setting := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
+		if known.Lookup(setting) != nil {
+			continue
+		}
+		like := ""
+		if n := nearest(known, setting); n != "" {
+			like = fmt.Sprintf(" (did you mean %s?)", envName(n))
+		}
+		out = append(out, fmt.Sprintf("%s is no setting and is ignored%s", name, like))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func configText(path, contents string) (text []byte, from string, err error) {
@@ -77,15 +136,16 @@ func configText(path, contents string) (text []byte, from string, err error) {
 	case path != "":
 		text, err = os.ReadFile(path)
 		if err != nil {
-			return nil, "", fmt.Errorf("read configuration: %w", err)
+			return nil, "", fmt.Errorf("configuration %s: %w", path, cause(err))
 		}
 		return text, path, nil
 	}
 	return []byte(contents), envContents, nil
 }
 
-// applyYAML sets flags from a YAML mapping of flag names to values.
-func applyYAML(flags *pflag.FlagSet, text []byte, from string) error {
+// applyYAML sets flags from a YAML mapping of names of settings to values. A
+// line without a value sets nothing.
+func applyYAML(flags, known *pflag.FlagSet, text []byte, from string) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return fmt.Errorf("%s: %w", from, err)
@@ -94,26 +154,36 @@ func applyYAML(flags *pflag.FlagSet, text []byte, from string) error {
 		return nil
 	}
 	root := doc.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return nil
+	}
 	if root.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s: line %d: want settings as \"name: value\"", from, root.Line)
+		return fmt.Errorf("%s:%d: want settings as \"name: value\"", from, root.Line)
 	}
 	var errs []error
+	lines := make(map[string]int)
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
+		name := strings.ReplaceAll(key.Value, "_", "-")
 		where := fmt.Sprintf("%s:%d", from, key.Line)
-		f := flags.Lookup(strings.ReplaceAll(key.Value, "_", "-"))
-		if f == nil || !isSetting(f) {
-			errs = append(errs, fmt.Errorf("%s: unknown setting %q%s", where, key.Value, nearest(flags, key.Value)))
+		if first := lines[name]; first > 0 {
+			errs = append(errs, fmt.Errorf("%s: %q is set in line %d already", where, key.Value, first))
 			continue
 		}
-		if f.Changed {
+		lines[name] = key.Line
+		if known.Lookup(name) == nil {
+			like := ""
+			if n := nearest(known, name); n != "" {
+				like = fmt.Sprintf(" (did you mean %q?)", n)
+			}
+			errs = append(errs, fmt.Errorf("%s: unknown setting %q%s", where, key.Value, like))
 			continue
 		}
-		v, err := scalar(value)
-		if err == nil {
-			err = flags.Set(f.Name, v)
+		f := flags.Lookup(name)
+		if f == nil || f.Changed || value.Tag == "!!null" {
+			continue
 		}
-		if err != nil {
+		if err := setYAML(flags, f, value); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", where, key.Value, cause(err)))
 			continue
 		}
@@ -122,26 +192,37 @@ func applyYAML(flags *pflag.FlagSet, text []byte, from string) error {
 	return errors.Join(errs...)
 }
 
-// scalar returns a YAML value as a flag takes it: lists joined by commas.
-func scalar(n *yaml.Node) (string, error) {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		return n.Value, nil
-	case yaml.SequenceNode:
-		parts := make([]string, 0, len(n.Content))
-		for _, c := range n.Content {
-			if c.Kind != yaml.ScalarNode {
-				return "", errors.New("want a list of plain values")
-			}
-			parts = append(parts, c.Value)
-		}
-		return strings.Join(parts, ","), nil
+// setYAML sets a flag to a YAML value. The values of a list are taken as they
+// are, so that they may hold commas.
+func setYAML(flags *pflag.FlagSet, f *pflag.Flag, n *yaml.Node) error {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
 	}
-	return "", errors.New("want a value or a list of values")
+	list, isList := f.Value.(pflag.SliceValue)
+	switch {
+	case n.Kind == yaml.ScalarNode:
+		return flags.Set(f.Name, n.Value)
+	case n.Kind != yaml.SequenceNode || !isList:
+		if isList {
+			return errors.New("want a value or a list of values")
+		}
+		return errors.New("want one value")
+	}
+	values := make([]string, 0, len(n.Content))
+	for _, c := range n.Content {
+		if c.Kind != yaml.ScalarNode {
+			return errors.New("want a list of plain values")
+		}
+		values = append(values, c.Value)
+	}
+	f.Changed = true
+	return list.Replace(values)
 }
 
-// printSettings writes the settings in force as YAML that can be read back.
-func printSettings(w io.Writer, flags *pflag.FlagSet, environ []string) {
+// printSettings writes the settings in force as YAML that can be read back,
+// and the OTEL_* variables as comments.
+func printSettings(w io.Writer, flags *pflag.FlagSet, env environment) error {
+	doc := &yaml.Node{Kind: yaml.MappingNode}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if !isSetting(f) {
 			return
@@ -150,32 +231,63 @@ func printSettings(w io.Writer, flags *pflag.FlagSet, environ []string) {
 		if s := f.Annotations[annotation]; len(s) > 0 {
 			from = s[0]
 		}
-		value := f.Value.String()
-		if s, ok := f.Value.(pflag.SliceValue); ok {
-			value = "[" + strings.Join(s.GetSlice(), ", ") + "]"
-		} else if f.Value.Type() == "string" {
-			value = fmt.Sprintf("%q", value)
-		}
-		fmt.Fprintf(w, "%s: %s # %s\n", f.Name, value, from)
-	})
-	var otel []string
-	for _, e := range environ {
-		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "OTEL_") {
-			if strings.HasSuffix(name, "HEADERS") && value != "" {
-				value = "(set, not shown)"
+		value := &yaml.Node{Kind: yaml.ScalarNode, Value: f.Value.String()}
+		switch v := f.Value.(type) {
+		case pflag.SliceValue:
+			value = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+			for _, s := range v.GetSlice() {
+				value.Content = append(value.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: s, Style: yaml.DoubleQuotedStyle})
 			}
-			otel = append(otel, fmt.Sprintf("# %s=%s\n", name, value))
+		default:
+			if v.Type() == "string" {
+				value.Style = yaml.DoubleQuotedStyle
+			}
+		}
+		value.LineComment = "# " + printable(from)
+		doc.Content = append(doc.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: f.Name}, value)
+	})
+	text, err := yaml.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	var otel []string
+	for _, e := range env {
+		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "OTEL_") {
+			otel = append(otel, fmt.Sprintf("# %s=%s\n", name, withoutSecrets(name, value)))
 		}
 	}
 	slices.Sort(otel)
-	for _, line := range otel {
-		fmt.Fprint(w, line)
+	_, err = io.WriteString(w, string(text)+strings.Join(otel, ""))
+	return err
+}
+
+// withoutSecrets returns the value of an OTEL_* variable as it may be shown, in
+// one line.
+func withoutSecrets(name, value string) string {
+	if strings.HasSuffix(name, "HEADERS") && value != "" {
+		return "(set, not shown)"
 	}
+	if scheme, rest, ok := strings.Cut(value, "://"); ok {
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			value = scheme + "://(not shown)" + rest[at:]
+		}
+	}
+	return printable(value)
+}
+
+// printable keeps a text on its line.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // isSetting tells settings from flags that only steer the command line.
 func isSetting(f *pflag.Flag) bool {
-	return f.Name != flagConfig && f.Name != flagPrint && f.Name != "help"
+	return f.Name != flagConfig && f.Name != flagPrint && f.Name != "help" && f.Name != "version"
 }
 
 func source(f *pflag.Flag, from string) {
@@ -185,28 +297,15 @@ func source(f *pflag.Flag, from string) {
 	f.Annotations[annotation] = []string{from}
 }
 
-// cause strips pflag's "invalid argument ... for flag" wording, as the value
-// did not come from a flag.
-func cause(err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
-		return invalid.Unwrap()
-	}
-	return err
-}
-
-// nearest proposes a setting whose name is like name.
-func nearest(flags *pflag.FlagSet, name string) string {
+// nearest returns the setting whose name is most like name, "" when none is.
+func nearest(known *pflag.FlagSet, name string) string {
 	best, bestAt := "", 4
-	flags.VisitAll(func(f *pflag.Flag) {
-		if d := distance(strings.ReplaceAll(name, "_", "-"), f.Name); d < bestAt && isSetting(f) {
+	known.VisitAll(func(f *pflag.Flag) {
+		if d := distance(name, f.Name); d < bestAt && d < len(name) {
 			best, bestAt = f.Name, d
 		}
 	})
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
+	return best
 }
 
 // distance is Levenshtein's.

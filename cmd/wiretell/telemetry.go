@@ -24,7 +24,8 @@ func printTelemetry(w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	var spans, metrics, logs []string
+	var spans, logs []string
+	points := make(map[string]string) // cumulative: the last of each series says all
 	for line := range bytes.Lines(text) {
 		var kind map[string]json.RawMessage
 		if err := json.Unmarshal(line, &kind); err != nil {
@@ -42,7 +43,7 @@ func printTelemetry(w io.Writer, path string) error {
 			if err != nil {
 				return err
 			}
-			metrics = metricLines(md) // cumulative: the last says all
+			metricPoints(md, points)
 		case kind["resourceLogs"] != nil:
 			ld, err := new(plog.JSONUnmarshaler).UnmarshalLogs(line)
 			if err != nil {
@@ -51,6 +52,11 @@ func printTelemetry(w io.Writer, path string) error {
 			logs = append(logs, logLines(ld)...)
 		}
 	}
+	var metrics []string
+	for series, value := range points {
+		metrics = append(metrics, series+" "+value)
+	}
+	slices.Sort(metrics)
 	for _, part := range []struct {
 		title string
 		lines []string
@@ -83,32 +89,31 @@ func spanLines(td ptrace.Traces) []string {
 	return out
 }
 
-func metricLines(md pmetric.Metrics) []string {
-	var out []string
+// metricPoints sets what each series of md came to, by its name and attributes.
+func metricPoints(md pmetric.Metrics, points map[string]string) {
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
 				// The ledger has a part of its own.
-				if strings.HasPrefix(m.Name(), semconv.MetricLedger) || strings.HasPrefix(m.Name(), "otel.") {
-					continue
+				if !strings.HasPrefix(m.Name(), semconv.MetricLedger) && !strings.HasPrefix(m.Name(), "otel.") {
+					seriesOf(m, points)
 				}
-				out = append(out, points(m)...)
 			}
 		}
 	}
-	slices.Sort(out)
-	return out
 }
 
-func points(m pmetric.Metric) []string {
-	var out []string
+func seriesOf(m pmetric.Metric, points map[string]string) {
+	set := func(a pcommon.Map, value string) {
+		points[fmt.Sprintf("%s{%s}", m.Name(), attributes(a, nil))] = value
+	}
 	number := func(p pmetric.NumberDataPoint) {
 		v := p.DoubleValue()
 		if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
 			v = float64(p.IntValue())
 		}
 		if v != 0 {
-			out = append(out, fmt.Sprintf("%s{%s} %g", m.Name(), attributes(p.Attributes(), nil), v))
+			set(p.Attributes(), fmt.Sprintf("%g", v))
 		}
 	}
 	switch m.Type() {
@@ -122,10 +127,9 @@ func points(m pmetric.Metric) []string {
 		}
 	case pmetric.MetricTypeHistogram:
 		for _, p := range m.Histogram().DataPoints().All() {
-			out = append(out, fmt.Sprintf("%s{%s} count=%d sum=%.6g", m.Name(), attributes(p.Attributes(), nil), p.Count(), p.Sum()))
+			set(p.Attributes(), fmt.Sprintf("count=%d sum=%.6g", p.Count(), p.Sum()))
 		}
 	}
-	return out
 }
 
 func logLines(ld plog.Logs) []string {
