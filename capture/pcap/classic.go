@@ -66,11 +66,14 @@ func newPcapReader(in *input, m magic, order binary.ByteOrder) (*pcapReader, err
 func (r *pcapReader) Next(f *capture.Frame) error {
 	r.use(r.used)
 	r.used = 0
-	h, err := r.peek(r.header)
-	if err != nil {
-		return r.end(err, len(h), int64(r.header), "a packet's header")
+	b := r.buf[r.r:r.w]
+	if len(b) < r.header {
+		var err error
+		if b, err = r.fill(r.header); err != nil {
+			return r.end(err, len(b), int64(r.header), "a packet's header")
+		}
 	}
-	h = h[:16]
+	h := b[:16]
 	var sec, frac, captured, length uint32
 	if r.big {
 		sec, frac = binary.BigEndian.Uint32(h[0:4]), binary.BigEndian.Uint32(h[4:8])
@@ -83,17 +86,18 @@ func (r *pcapReader) Next(f *capture.Frame) error {
 		return r.damaged("a packet of %d bytes (more than %d is not believed)", captured, maxPacket)
 	}
 	n := r.header + int(captured)
-	b, err := r.peek(n)
-	if err != nil {
-		return r.end(err, len(b), int64(n), "a packet")
+	if len(b) < n {
+		var err error
+		if b, err = r.fill(n); err != nil {
+			return r.end(err, len(b), int64(n), "a packet")
+		}
 	}
 	r.used = n
-	*f = capture.Frame{
-		Time:    capture.Time(sec)*1e9 + capture.Time(frac)*r.unit,
-		Data:    b[r.header:n:n],
-		WireLen: int(min(max(length, captured), math.MaxInt32)),
-		Link:    r.iface.Link,
-	}
+	*f = capture.Frame{} // in two steps, so that no copy is made
+	f.Time = capture.Time(sec)*1e9 + capture.Time(frac)*r.unit
+	f.Data = b[r.header:n:n]
+	f.WireLen = int(min(max(length, captured), math.MaxInt32))
+	f.Link = r.iface.Link
 	return nil
 }
 
