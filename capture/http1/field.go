@@ -107,9 +107,12 @@ func (m *message) field(pool *Pool, line []byte, request bool) {
 		h.badField = true
 		return
 	}
-	value := trimBlank(rest[1:])
 	id := fieldOf(name)
 	h.last = id
+	if id == fieldOther && !pool.keepsHeaders(request) {
+		return
+	}
+	value := trimBlank(rest[1:])
 	switch id {
 	case fieldContentLength:
 		h.contentLength(value)

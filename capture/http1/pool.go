@@ -44,7 +44,7 @@ func (pool *Pool) Open(c *capture.Conn, port *capture.PortStats) *Parser {
 	} else {
 		p = new(Parser)
 	}
-	*p = Parser{pool: pool, conn: c, port: port}
+	p.pool, p.conn, p.port = pool, c, port
 	if c.Midstream {
 		for i := range p.sides {
 			p.sides[i].state = stateDesync
@@ -73,7 +73,9 @@ func (pool *Pool) exchange(p *Parser) *exchange {
 	} else {
 		pool.exchanges = x.next
 	}
-	*x = exchange{text: x.text[:0], headers: x.headers[:0], parser: p, older: pool.newest}
+	text, headers := x.text[:0], x.headers[:0]
+	*x = exchange{}
+	x.text, x.headers, x.parser, x.older = text, headers, p, pool.newest
 	if pool.newest != nil {
 		pool.newest.newer = x
 	} else {
@@ -182,6 +184,15 @@ func newAllowList(names []string) (l allowList) {
 		l.names = append(l.names, allowed{n, []byte(n)})
 	}
 	return l
+}
+
+// keepsHeaders reports whether any field of requests, or of responses, is kept
+// beyond those an Exchange has a place for.
+func (pool *Pool) keepsHeaders(request bool) bool {
+	if request {
+		return len(pool.request.names) > 0
+	}
+	return len(pool.response.names) > 0
 }
 
 // find returns the list's own spelling of name, or nil.
