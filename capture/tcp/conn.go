@@ -22,7 +22,6 @@ type conn struct {
 	handler capture.Handler    // nil until there is payload
 	port    *capture.PortStats // nil until something is counted there
 	seen    capture.Time       // table clock at the last packet
-	sides   [2]side
 
 	hash       uint32
 	index      int32
@@ -35,6 +34,8 @@ type conn struct {
 	holes      uint8          // bit per side that has a hole
 	proved     bool           // established by handshake or by payload
 	keep       bool           // remember after the end
+
+	sides [2]side
 }
 
 // sideFlags are what is known of one side.

@@ -44,10 +44,11 @@ func (t *Table) first(p *capture.Packet, h uint32) {
 func (t *Table) newConn(p *capture.Packet, h uint32, from capture.Side) *conn {
 	c := t.insert(h)
 	t.nextID++
-	c.id = capture.Conn{ID: t.nextID, Client: p.Flow.Src, Server: p.Flow.Dst, Start: p.Time,
-		Interface: p.Interface, Role: capture.RoleOf(p.Direction, from, p.Loopback)}
+	c.id.ID, c.id.Start, c.id.Interface = t.nextID, p.Time, p.Interface
+	c.id.Role = capture.RoleOf(p.Direction, from, p.Loopback)
+	c.id.Client, c.id.Server = p.Flow.Src, p.Flow.Dst
 	if from == capture.Server {
-		c.id.Client, c.id.Server = c.id.Server, c.id.Client
+		c.id.Client, c.id.Server = p.Flow.Dst, p.Flow.Src
 	}
 	c.seen = t.clock
 	t.cur = c

@@ -82,9 +82,6 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	c.seen = t.clock
 	s.packets++
 	n := uint32(p.PayloadLen)
-	if c.list == listHalfOpen {
-		t.append(c, listHalfOpen) // keeps the list in order
-	}
 	for side := capture.Client; side <= capture.Server; side++ {
 		if h := t.holeOf(c, side); h != nil {
 			h.packets++
@@ -101,6 +98,9 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	}
 	if c.state < stateEstablished {
 		t.progress(c, from, p)
+	}
+	if c.list == listHalfOpen {
+		t.append(c, listHalfOpen) // keeps the list in order
 	}
 	if p.TCP.Flags.Has(capture.FIN) {
 		t.noteFIN(c, from, seq+n)

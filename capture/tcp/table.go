@@ -142,7 +142,8 @@ func (t *Table) insert(h uint32) *conn {
 	i := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]
 	c := t.at(i)
-	*c = conn{index: i, hash: h, prev: -1, next: -1}
+	*c = conn{}
+	c.index, c.hash, c.prev, c.next = i, h, -1, -1
 	t.place(h, uint32(i)+1)
 	t.used++
 	return c
