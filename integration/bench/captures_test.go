@@ -39,6 +39,10 @@ func (m *maker) send(from, to capture.Endpoint, seq, ack uint32, flags capture.F
 	p.TCP = capture.TCPHeader{Seq: seq, Ack: ack, Flags: flags, Window: 65000, HasTimestamps: true, TSVal: uint32(m.packets), TSEcr: 1}
 	m.buf = append(m.buf[:0], 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0)
 	m.buf = capturetest.AppendTCP(m.buf, &p)
+	// NOP NOP and the timestamps, as Linux orders them (RFC 7323, appendix A).
+	options := m.buf[14+20+20:][:12]
+	copy(options[2:], options[:10])
+	options[0], options[1] = 1, 1
 	err := m.w.WritePacket(gopacket.CaptureInfo{Timestamp: m.now, CaptureLength: len(m.buf), Length: len(m.buf)}, m.buf)
 	if err != nil {
 		panic(err)
