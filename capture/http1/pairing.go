@@ -256,7 +256,9 @@ func (p *Parser) candidates(at capture.Mark, limit int) int {
 // orphanWord tells why a response finds no request.
 func (p *Parser) orphanWord(client *stream, at capture.Mark) capture.Reason {
 	switch {
-	case client.state == stateDesync || client.state == stateSwitched:
+	case client.ended && client.unread != capture.ReasonNone:
+		return client.unread
+	case !client.ended && (client.state == stateDesync || client.state == stateSwitched):
 		return client.why
 	case at.Acked > client.next:
 		return capture.ReasonGap

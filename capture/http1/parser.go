@@ -39,6 +39,7 @@ const (
 type stream struct {
 	state     state
 	why       capture.Reason // of stateDesync and stateSwitched; or why the side ended
+	unread    capture.Reason // why what came before the end was not read, if so
 	soft      bool           // stateDesync follows the message at hand, as its framing is in doubt
 	tentative bool           // the next message is only believed with its first field line
 	joining   bool           // no message was found since the connection was joined midway
@@ -380,6 +381,9 @@ func (p *Parser) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	if s.msg != nil {
 		p.pool.releaseMessage(s.msg)
 		s.msg = nil
+	}
+	if s.state == stateDesync || s.state == stateSwitched {
+		s.unread = s.why
 	}
 	s.state, s.why = stateDesync, why
 	if p.sides[capture.Client].ended && p.sides[capture.Server].ended {
