@@ -11,5 +11,6 @@
 //
 // # Limitations
 //
-// Metrics are not printed as they change; [WriteSnapshot] prints the counters once.
+// Metrics are not printed. A line tells an observation in part: what only a span
+// or a metric can carry (headers, versions, round-trip extremes) is left to them.
 package text

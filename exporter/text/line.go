@@ -16,7 +16,11 @@ type line struct {
 }
 
 func (l *line) begin(at capture.Time, kind string) {
-	l.b = at.Std().AppendFormat(l.b[:0], "2006-01-02T15:04:05.000000000Z")
+	if at == 0 { // of a capture without a packet nobody knows the time
+		l.b = append(l.b[:0], '-')
+	} else {
+		l.b = at.Std().AppendFormat(l.b[:0], "2006-01-02T15:04:05.000000000Z")
+	}
 	l.b = append(l.b, ' ')
 	l.b = append(l.b, kind...)
 }

@@ -16,11 +16,12 @@ type Exporter struct {
 	// Redactor hides secrets in targets; New sets the default one.
 	Redactor *exporter.Redactor
 
-	w       *bufio.Writer
-	line    line
-	count   uint64
-	failed  uint64
-	lastErr error
+	w        *bufio.Writer
+	line     line
+	count    uint64 // lines written
+	buffered uint64 // lines that w took and has not yet written
+	failed   uint64
+	lastErr  error
 }
 
 // New returns an Exporter that writes to w. It owns neither w nor its end.
@@ -38,19 +39,27 @@ func (x *Exporter) Export(b *capture.Batch, findings []diagnosis.Finding) {
 		x.finding(&findings[i])
 		x.write()
 	}
+	x.flush()
+}
+
+// flush writes what is buffered. When that fails, all of it counts as failed:
+// how much of it came out nobody knows.
+func (x *Exporter) flush() {
 	if err := x.w.Flush(); err != nil {
 		x.lastErr = err
+		x.failed += x.buffered
+	} else {
+		x.count += x.buffered
 	}
+	x.buffered = 0
 }
 
 func (x *Exporter) write() {
 	x.line.b = append(x.line.b, '\n')
+	x.buffered++
 	if _, err := x.w.Write(x.line.b); err != nil {
-		x.failed++
 		x.lastErr = err
-		return
 	}
-	x.count++
 }
 
 // Health implements exporter.Exporter.
@@ -65,9 +74,7 @@ func (x *Exporter) Health(dst []diagnosis.ExportHealth) []diagnosis.ExportHealth
 
 // Shutdown implements exporter.Exporter.
 func (x *Exporter) Shutdown(context.Context) error {
-	if err := x.w.Flush(); err != nil {
-		return err
-	}
+	x.flush()
 	return x.lastErr
 }
 

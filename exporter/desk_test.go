@@ -1,0 +1,268 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
+)
+
+func TestQueueIsBounded(t *testing.T) {
+	q := NewQueue(2)
+	a, b, c := q.Empty(), q.Empty(), q.Empty()
+	if !q.Offer(a) || !q.Offer(b) {
+		t.Fatal("a queue of two does not take two batches")
+	}
+	if q.Offer(c) {
+		t.Fatal("a full queue takes a batch")
+	}
+	if got := <-q.Batches(); got != a {
+		t.Error("not in order")
+	}
+	if !q.Offer(c) {
+		t.Error("there is room again, and it is not taken")
+	}
+	q.Close()
+	if <-q.Batches() != b || <-q.Batches() != c {
+		t.Error("not in order")
+	}
+	if _, open := <-q.Batches(); open {
+		t.Error("a closed queue has more")
+	}
+}
+
+// TestPutWaits: for files nothing is dropped.
+func TestPutWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(1)
+		q.Put(q.Empty())
+		put := false
+		go func() { put = q.Put(q.Empty()) }()
+		synctest.Wait()
+		if put {
+			t.Error("Put does not wait for room")
+		}
+		<-q.Batches()
+		synctest.Wait()
+		if !put {
+			t.Error("Put still waits though there is room")
+		}
+	})
+}
+
+func TestReleaseEmpties(t *testing.T) {
+	q := NewQueue(1)
+	b := q.Empty()
+	b.Lost()
+	b.HasSnapshot = true
+	q.Release(b)
+	if len(b.Observations) != 0 || b.HasSnapshot {
+		t.Error("a released batch keeps what it held")
+	}
+	if e := q.Empty(); len(e.Observations) != 0 || e.HasSnapshot {
+		t.Error("Empty gives a batch that is not")
+	}
+}
+
+// fake notes what it is given.
+type fake struct {
+	mu       sync.Mutex
+	seen     []string // kinds of observations and ids of findings, in order
+	batches  int
+	health   diagnosis.ExportHealth
+	shutdown func(context.Context) error
+}
+
+func (f *fake) Export(b *capture.Batch, findings []diagnosis.Finding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.batches++
+	for _, o := range b.Observations {
+		f.seen = append(f.seen, strings.TrimPrefix(reflect.TypeOf(o).String(), "*capture."))
+	}
+	for _, fd := range findings {
+		f.seen = append(f.seen, fd.ID+" "+fd.State.String())
+	}
+}
+
+func (f *fake) Health(dst []diagnosis.ExportHealth) []diagnosis.ExportHealth {
+	return append(dst, f.health)
+}
+
+func (f *fake) Shutdown(ctx context.Context) error {
+	if f.shutdown == nil {
+		return nil
+	}
+	return f.shutdown(ctx)
+}
+
+// refused is a batch with connects that were refused, and a snapshot at a time.
+func refused(q *Queue, at capture.Time, final bool) *capture.Batch {
+	b := q.Empty()
+	if !final {
+		for range 5 {
+			o := b.ConnFailed()
+			o.At, o.Why, o.Attempts = at, capture.ReasonRefused, 1
+			o.Conn.Server.Port = 5432
+			o.Conn.Role = capture.RoleClient
+		}
+	}
+	b.HasSnapshot = true
+	b.Snapshot = capture.Snapshot{Time: at, Final: final}
+	b.Snapshot.Ledger[capture.FramesRead] = 10
+	b.Snapshot.Ledger[capture.FrameTCP] = 10
+	return b
+}
+
+// TestDesk: each exporter gets every observation, then the findings of its
+// batch; the caller of Run gets those that hold at the end.
+func TestDesk(t *testing.T) {
+	q := NewQueue(8)
+	one, two := &fake{}, &fake{}
+	var found, snapshots []string
+	readings := 0
+	d := &Desk{
+		Queue: q, Tree: diagnosis.New(diagnosis.Config{Window: time.Second}), Exporters: []Exporter{one, two},
+		Kernel: func(k *capture.Kernel) error { readings++; return nil }, KernelEvery: 3 * time.Second,
+		Facts: diagnosis.CaptureFacts{Live: true},
+		Found: func(fs []diagnosis.Finding) {
+			for _, f := range fs {
+				found = append(found, f.ID+" "+f.State.String())
+			}
+		},
+		Snapshot: func(s *capture.Snapshot) { snapshots = append(snapshots, s.Time.Std().Format("05")) },
+	}
+	epoch := capture.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	lost := q.Empty()
+	lost.Lost().Observations = 9
+	q.Put(lost) // a batch without a snapshot is handed on as it is
+	for i := range 4 {
+		q.Put(refused(q, epoch.Add(time.Duration(i)*time.Second), false))
+	}
+	q.Put(refused(q, epoch.Add(4*time.Second), true))
+	q.Close()
+	final := d.Run()
+
+	if one.seen[0] != "Lost" || one.batches != 6 || !reflect.DeepEqual(one.seen, two.seen) {
+		t.Errorf("exporters differ or miss something:\n%q\n%q", one.seen, two.seen)
+	}
+	count := 0
+	for _, s := range one.seen {
+		if s == "ConnFailed" {
+			count++
+		}
+	}
+	if count != 20 {
+		t.Errorf("%d of 20 ConnFailed were exported", count)
+	}
+	if !reflect.DeepEqual(snapshots, []string{"00", "01", "02", "03", "04"}) {
+		t.Errorf("snapshots %q", snapshots)
+	}
+	if readings != 3 { // at 0 s, 3 s, and at the end
+		t.Errorf("the kernel was read %d times", readings)
+	}
+	if !slices.Contains(found, "NET-SYN-02 raised") || !slices.Contains(one.seen, "NET-SYN-02 raised") {
+		t.Errorf("found %q, exported %q: the refused connects are missing", found, one.seen)
+	}
+	for _, f := range found {
+		if !slices.Contains(one.seen, f) {
+			t.Errorf("%s was told and not exported", f)
+		}
+	}
+	ids := []string{}
+	for _, f := range final {
+		ids = append(ids, f.ID)
+	}
+	if !slices.Contains(ids, "NET-SYN-02") {
+		t.Errorf("at the end hold %q", ids)
+	}
+	if d.Summary.Useful || !strings.Contains(d.Summary.Text, "NET-SYN-02") {
+		t.Errorf("summary: %+v", d.Summary)
+	}
+}
+
+// TestDeskTellsOfExports: what exporters say of themselves is evidence.
+func TestDeskTellsOfExports(t *testing.T) {
+	q := NewQueue(16)
+	x := &fake{health: diagnosis.ExportHealth{
+		Exporter: "otlp", Signal: "traces", Endpoint: "http://collector:4318", Created: 10, Queued: 10, Failing: true, LastError: "connection refused",
+	}}
+	d := &Desk{Queue: q, Tree: diagnosis.New(diagnosis.Config{Window: time.Second}), Exporters: []Exporter{x}, Facts: diagnosis.CaptureFacts{Live: true}}
+	epoch := capture.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	for i := range 14 { // the leaf waits ten seconds
+		q.Put(refused(q, epoch.Add(time.Duration(i)*time.Second), false))
+	}
+	q.Close()
+	d.Run()
+	if !slices.Contains(x.seen, "EXP-01 raised") {
+		t.Errorf("exported %q: nothing says that the collector is away", x.seen)
+	}
+	if h := d.Health(); len(h) != 1 || h[0].LastError != "connection refused" {
+		t.Errorf("Health: %+v", h)
+	}
+}
+
+// TestKernelFails: a kernel that cannot be read is left out, and asked again.
+func TestKernelFails(t *testing.T) {
+	q := NewQueue(8)
+	readings := 0
+	d := &Desk{
+		Queue: q, Tree: diagnosis.New(diagnosis.Config{}), Exporters: nil,
+		Kernel: func(*capture.Kernel) error { readings++; return errors.New("no /proc") },
+	}
+	for i := range 3 {
+		q.Put(refused(q, capture.Time(i+1), i == 2))
+	}
+	q.Close()
+	d.Run()
+	if readings != 3 || d.hasKernel {
+		t.Errorf("%d readings, hasKernel %v", readings, d.hasKernel)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	one, two := &fake{}, &fake{}
+	d := &Desk{Exporters: []Exporter{one, two}}
+	d.Publish([]diagnosis.Finding{{ID: "PERM-01"}})
+	for _, x := range []*fake{one, two} {
+		if len(x.seen) != 1 || x.seen[0] != "PERM-01 raised" {
+			t.Errorf("seen %q", x.seen)
+		}
+	}
+}
+
+// TestShutdown: all exporters end at the same time, within one deadline, and
+// each error is told.
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		broken := errors.New("broken")
+		d := &Desk{Exporters: []Exporter{
+			&fake{shutdown: slow}, &fake{shutdown: slow}, &fake{shutdown: func(context.Context) error { return broken }}, &fake{},
+		}}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := d.Shutdown(ctx)
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if !errors.Is(err, broken) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if err := (&Desk{Exporters: []Exporter{&fake{}}}).Shutdown(ctx); err != nil {
+			t.Errorf("error %v where all ended well", err)
+		}
+	})
+}
