@@ -30,7 +30,8 @@
 //   - Of a connection joined midway the first request is taken to be the first
 //     that is unanswered: a client that pipelined before the capture began is
 //     not told apart.
-//   - A request head that never ends is no request, unless it was answered.
+//   - A request head that never ends is no request, unless it was answered or the
+//     rest of it was lost behind the whole request-line.
 //   - HTTP/0.9 and versions beyond 1.x are refused, as is "http/1.1" in lower case.
 //   - Trailer fields are passed over.
 //   - Texts are bounded (see Config); what is longer is cut.

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -282,4 +283,53 @@ func status(line string) int {
 	_, after, _ := strings.Cut(line, "> ")
 	n, _ := strconv.Atoi(strings.Fields(after)[0])
 	return n
+}
+
+// TestHeadCutBehindItsFirstLine loses the rest of a head whose first line was
+// whole: the message counts, what follows it is found, and no first line that
+// is cut itself is believed.
+func TestHeadCutBehindItsFirstLine(t *testing.T) {
+	lost := func(p packet) packet { p.lost = true; return p }
+	for _, test := range []struct {
+		name   string
+		script []packet
+		want   map[int]int // status by number of the request
+	}{
+		{"request", []packet{
+			c("GET /10 HTTP/1.1\r\nHost: h\r\nCoo"), lost(c("kie: x\r\n\r\n")), reply(10, "Content-Length: 0\r\n", ""),
+			ask(11, "", ""), reply(11, "Content-Length: 0\r\n", "")}, map[int]int{10: 210, 11: 211}},
+		{"request, and the next one", []packet{
+			c("GET /10 HTTP/1.1\r\nHost: h\r\nCoo"), lost(c("kie: x\r\n\r\n")), reply(10, "Content-Length: 0\r\n", ""),
+			lost(ask(11, "", "")), reply(11, "Content-Length: 0\r\n", ""),
+			ask(12, "", ""), reply(12, "Content-Length: 0\r\n", "")}, map[int]int{10: 210, 12: 212}},
+		{"request-line", []packet{
+			c("GET /10 HTT"), lost(c("P/1.1\r\nHost: h\r\n\r\n")), reply(10, "Content-Length: 0\r\n", ""),
+			ask(11, "", ""), reply(11, "Content-Length: 0\r\n", "")}, map[int]int{11: 211}},
+		{"response", []packet{
+			ask(10, "", ""), s("HTTP/1.1 210 x\r\nServ"), lost(s("er: y\r\nContent-Length: 0\r\n\r\n")),
+			ask(11, "", ""), reply(11, "Content-Length: 0\r\n", "")}, map[int]int{10: 210, 11: 211}},
+		{"status-line", []packet{
+			ask(10, "", ""), s("HTTP/1.1 21"), lost(s("0 x\r\nContent-Length: 0\r\n\r\n")),
+			ask(11, "", ""), reply(11, "Content-Length: 0\r\n", "")}, map[int]int{10: 0, 11: 211}},
+		{"both", []packet{
+			c("GET /10 HTTP/1.1\r\nHost"), lost(c(": h\r\n\r\n")), s("HTTP/1.1 210 x\r\nServ"), lost(s("er: y\r\nContent-Length: 0\r\n\r\n")),
+			ask(11, "", ""), reply(11, "Content-Length: 0\r\n", "")}, map[int]int{10: 210, 11: 211}},
+	} {
+		for _, why := range []capture.Reason{capture.ReasonGap, capture.ReasonTruncated} {
+			r := newRig(t, Config{}, false)
+			r.why = why
+			found := map[int]int{}
+			for _, line := range r.run(test.script...) {
+				if n, whole := number(line); n > 0 {
+					found[n] = status(line)
+					if whole != (n == 11 && test.name != "request, and the next one" || n == 12) {
+						t.Errorf("%s: %q", test.name, line)
+					}
+				}
+			}
+			if !maps.Equal(found, test.want) {
+				t.Errorf("%s: %v, want %v", test.name, found, test.want)
+			}
+		}
+	}
 }

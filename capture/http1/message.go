@@ -153,6 +153,9 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 	if from == capture.Client {
 		s.between = true
 		if m != nil {
+			if st == stateHead && unseen(why) {
+				p.cutRequest(m)
+			}
 			if m.x != nil && m.x.counted {
 				s.between, s.gate = false, m.x.acked
 			}
@@ -175,6 +178,13 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 		mark := m.at
 		p.pool.releaseMessage(m)
 		p.loseNext(mark, n, why)
+	case st == stateHead && m.x.status == 0 && unseen(why):
+		p.cutResponse(m)
+		if m.x.hasRequest {
+			p.answered = max(p.answered, at.Offset)
+		}
+		p.responseOver(m, why)
+		p.pool.releaseMessage(m)
 	case st == stateHead && m.x.status == 0:
 		if m.x.hasRequest {
 			p.unanswered(m.x, why)
@@ -196,6 +206,30 @@ func (p *Parser) lose(s *stream, from capture.Side, why capture.Reason, at captu
 		for p.first != nil {
 			p.unanswered(p.pop(), unreadWord(s))
 		}
+	}
+}
+
+// cutRequest counts a request whose head was lost behind its first line.
+func (p *Parser) cutRequest(m *message) {
+	if !m.head.started || m.tentative || m.x == nil || m.x.counted {
+		return
+	}
+	m.body = -1
+	m.x.requestHeaders = len(m.x.headers)
+	p.push(m.x)
+}
+
+// cutResponse counts a response whose head was lost behind its first line.
+func (p *Parser) cutResponse(m *message) {
+	l := &p.pool.book.Ledger
+	l[capture.ResponsesSeen]++
+	l[capture.ResponsesLive]++
+	p.port.Responses[capture.ProtocolHTTP1]++
+	m.body = -1
+	x := m.x
+	x.status, x.responseStart = m.head.status, m.at.Time
+	if !x.hasRequest {
+		x.version = m.head.version
 	}
 }
 
