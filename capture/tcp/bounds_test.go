@@ -250,3 +250,19 @@ func TestBufferPool(t *testing.T) {
 		t.Error("a buffer larger than the largest size")
 	}
 }
+
+// TestRecentForgotten: a segment right after its connection was forgotten is of
+// no connection, also where the one before it was of that connection.
+func TestRecentForgotten(t *testing.T) {
+	r := newRig(t, Config{ClosedTimeout: time.Second})
+	r.play(after3(seg{from: cl, flags: "R", seq: 1}))
+	r.tick(5 * time.Second)
+	if n := r.table.Len(); n != 0 {
+		t.Fatalf("%d connections are remembered", n)
+	}
+	r.play(handshake)
+	led := &r.book.Ledger
+	if led[capture.ConnsOpened] != 2 || r.table.Len() != 1 || led[capture.SegmentControl] != 7 {
+		t.Errorf("%d opened, %d in the table, %d segments without payload", led[capture.ConnsOpened], r.table.Len(), led[capture.SegmentControl])
+	}
+}

@@ -17,18 +17,25 @@ func (t *Table) Segment(p *capture.Packet) {
 		led[capture.BytesBadChecksum] += uint64(n)
 		return
 	}
-	h := t.hash(&p.Flow)
-	c, from := t.find(h, &p.Flow)
-	if c == nil {
-		t.first(p, h)
-		return
+	// Packets come in trains: the connection is often that of the last one.
+	c, from, same := t.recent, capture.Client, false
+	if c != nil {
+		from, same = c.sender(&p.Flow)
+	}
+	if !same {
+		h := t.hash(&p.Flow)
+		if c, from = t.find(h, &p.Flow); c == nil {
+			t.first(p, h)
+			return
+		}
+		t.recent = c
 	}
 	s, o := &c.sides[from], &c.sides[from.Other()]
 	// The usual case: the next bytes, or nothing but an acknowledgement of what
 	// was seen, on a connection without holes.
 	if c.state != stateEstablished || c.holes != 0 || p.TCP.Flags&^capture.PSH != capture.ACK ||
 		p.TCP.Seq != s.nxt || len(p.Payload) != n || uint32(o.nxt-p.TCP.Ack) > farAway || !s.has(hasAck) || !s.has(hasSeq) {
-		t.unusual(c, from, p, h)
+		t.unusual(c, from, p, c.hash)
 		return
 	}
 	c.seen = t.clock

@@ -38,6 +38,7 @@ type Table struct {
 	started bool
 
 	nextID uint64
+	recent *conn // the one found last, nil when it is gone
 	cur    *conn // being worked on, for Abandon
 	// placing says that the segment at hand is in no account yet, unplaced how
 	// many bytes it carries, while a Handler is called that might panic.
@@ -113,13 +114,18 @@ func (t *Table) find(h uint32, f *capture.Flow) (*conn, capture.Side) {
 			continue
 		}
 		c := t.at(int32(s.index - 1))
-		if sameEndpoint(&c.id.Client, &f.Src) && sameEndpoint(&c.id.Server, &f.Dst) {
-			return c, capture.Client
-		}
-		if sameEndpoint(&c.id.Server, &f.Src) && sameEndpoint(&c.id.Client, &f.Dst) {
-			return c, capture.Server
+		if from, ok := c.sender(f); ok {
+			return c, from
 		}
 	}
+}
+
+// sender returns which side of c sends f; ok is false when none does.
+func (c *conn) sender(f *capture.Flow) (from capture.Side, ok bool) {
+	if sameEndpoint(&c.id.Client, &f.Src) && sameEndpoint(&c.id.Server, &f.Dst) {
+		return capture.Client, true
+	}
+	return capture.Server, sameEndpoint(&c.id.Server, &f.Src) && sameEndpoint(&c.id.Client, &f.Dst)
 }
 
 func (t *Table) at(i int32) *conn { return &t.slab[uint32(i)/slabSize][uint32(i)%slabSize] }
@@ -189,6 +195,9 @@ func (t *Table) remove(c *conn) {
 	t.slots[i] = slot{}
 	t.unlink(c)
 	c.handler, c.port = nil, nil
+	if t.recent == c {
+		t.recent = nil
+	}
 	t.free = append(t.free, c.index)
 	t.used--
 }
