@@ -107,6 +107,12 @@ func shortConnections(m *maker, packets int) (exchanges int) {
 	return exchanges
 }
 
+// traffics are the two kinds of traffic that are measured.
+var traffics = []struct {
+	name string
+	fill func(*maker, int) int
+}{{"keep-alive", keepAlive}, {"short-connections", shortConnections}}
+
 // write makes a capture file and returns how much is in it.
 func write(b *testing.B, name string, packets int, fill func(*maker, int) int) (path string, got, exchanges int) {
 	b.Helper()

@@ -47,10 +47,7 @@ func BenchmarkRead(b *testing.B) {
 	if err != nil {
 		b.Skip("tcpdump is not installed: nothing to compare with")
 	}
-	for _, c := range []struct {
-		name string
-		fill func(*maker, int) int
-	}{{"keep-alive", keepAlive}, {"short-connections", shortConnections}} {
+	for _, c := range traffics {
 		b.Run(c.name, func(b *testing.B) {
 			path, packets, exchanges := write(b, c.name, 1_000_000, c.fill)
 			out, _ := exec.Command(wiretell, "read", "--exporter", "none", path).CombinedOutput()
