@@ -48,7 +48,7 @@ var plan = []room{
 
 	{3, "exporter", []string{"capture", "capture/diagnosis"}},
 
-	{4, "exporter/otel", []string{"capture", "capture/diagnosis", "semconv"}},
+	{4, "exporter/otel", []string{"capture", "capture/diagnosis", "exporter", "semconv"}},
 	{4, "exporter/text", []string{"capture", "capture/diagnosis", "exporter"}},
 
 	{5, "cmd/wiretell", []string{

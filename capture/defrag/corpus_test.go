@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/capture/defrag"
 	"github.com/wiretell/wiretell/capture/pcap"
 	"github.com/wiretell/wiretell/capture/wire"
@@ -64,13 +65,10 @@ func reassemble(t *testing.T, path string) result {
 // ones: every fragment must find its datagram, and every datagram must be a TCP
 // segment whose checksum proves it.
 func TestCorpus(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "captures")
+	dir := capturetest.Shared(t)
 	b, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
 	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the shared captures are required: %v", err)
-		}
-		t.Skipf("no shared captures: %v", err)
+		t.Fatal(err)
 	}
 	derived, total := 0, uint64(0)
 	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {

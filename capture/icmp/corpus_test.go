@@ -2,12 +2,11 @@ package icmp_test
 
 import (
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/capture/icmp"
 	"github.com/wiretell/wiretell/capture/pcap"
 	"github.com/wiretell/wiretell/capture/wire"
@@ -16,17 +15,9 @@ import (
 // Every ICMP error of the shared captures is known to the registry, and what it
 // quotes can be read.
 func TestCorpus(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "captures")
-	b, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the shared captures are required: %v", err)
-		}
-		t.Skipf("no shared captures: %v", err)
-	}
+	dir := capturetest.Shared(t)
 	errors, quoted, seqs := 0, 0, 0
-	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {
-		name, _, _ := strings.Cut(line, "\t")
+	for _, name := range capturetest.Captures(t) {
 		s, err := pcap.Open(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 )
 
 // exceptions lists the captures whose packet count in the index is not that of
@@ -24,13 +25,10 @@ var exceptions = map[string]struct {
 
 // index returns the shared captures' folder and their packet counts by name.
 func index(t testing.TB) (dir string, packets map[string]string) {
-	dir = filepath.Join("..", "..", "..", "shared", "captures")
+	dir = capturetest.Shared(t)
 	b, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
 	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the shared captures are required: %v", err)
-		}
-		t.Skipf("no shared captures: %v", err)
+		t.Fatal(err)
 	}
 	packets = make(map[string]string)
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")

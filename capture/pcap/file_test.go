@@ -392,6 +392,7 @@ func TestCloseWhileWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer r.Close()
 	defer w.Close()
 	w.Write(little.header())
 	s, err := OpenReader(interruptible(r), "pipe")

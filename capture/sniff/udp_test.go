@@ -11,6 +11,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 )
 
 // long makes a QUIC long header with connection identifiers of 8 bytes, in a
@@ -85,13 +86,7 @@ func TestClassifyUDP(t *testing.T) {
 // TestCaptures counts what the datagrams of third-party captures are taken for.
 // The QUIC ones are as many as tshark (4.0.17) finds by -Y quic.header_form==1.
 func TestCaptures(t *testing.T) {
-	root := filepath.Join("..", "..", "..", "shared", "captures")
-	if _, err := os.Stat(root); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("the shared captures are not here")
-	}
+	root := capturetest.Shared(t)
 	for _, tt := range []struct {
 		file, name string
 		want       int

@@ -12,6 +12,7 @@ import (
 	"github.com/google/gopacket/tcpassembly"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 )
 
 // captures holds what tshark (4.0.17) reads in third-party captures:
@@ -50,13 +51,7 @@ var captures = []struct {
 }
 
 func TestCaptures(t *testing.T) {
-	root := filepath.Join("..", "..", "..", "shared", "captures")
-	if _, err := os.Stat(root); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("the shared captures are not here")
-	}
+	root := capturetest.Shared(t)
 	for _, tt := range captures {
 		t.Run(filepath.Base(tt.file), func(t *testing.T) {
 			l := newListener()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,23 +13,16 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/capture/pcap"
 	"github.com/wiretell/wiretell/capture/wire"
 )
 
 // captures returns the paths of the shared captures.
 func captures(t testing.TB) []string {
-	dir := filepath.Join("..", "..", "..", "shared", "captures")
-	b, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the shared captures are required: %v", err)
-		}
-		t.Skipf("no shared captures: %v", err)
-	}
+	dir := capturetest.Shared(t)
 	var paths []string
-	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {
-		name, _, _ := strings.Cut(line, "\t")
+	for _, name := range capturetest.Captures(t) {
 		paths = append(paths, filepath.Join(dir, name))
 	}
 	return paths
@@ -151,7 +143,7 @@ func TestAgreesWithGopacket(t *testing.T) {
 	var d wire.Decoder
 	var p capture.Packet
 	same, differ, excepted := 0, 0, 0
-	dir := filepath.Join("..", "..", "..", "shared", "captures") + string(filepath.Separator)
+	dir := capturetest.Shared(t) + string(filepath.Separator)
 	for _, path := range captures(t) {
 		frames(t, path, func(n int, f *capture.Frame) {
 			dec := decoderOf(f)

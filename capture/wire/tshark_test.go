@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/capture/wire"
 )
 
@@ -33,8 +34,7 @@ func TestAgreesWithTshark(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	captures(t) // skips when there are none
-	dir := filepath.Join("..", "..", "..", "shared", "captures")
+	dir := capturetest.Shared(t)
 	compared := 0
 	for _, name := range tsharkCaptures {
 		out, err := exec.Command(tshark, "-n", "-r", filepath.Join(dir, name), "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
