@@ -79,7 +79,7 @@ const (
 	DeliveredHTTP2
 	DeliveredTLS
 	DeliveredUpgraded
-	DeliveredProxyHeader // PROXY protocol header in front of another protocol
+	DeliveredProxyHeader // PROXY protocol header or SOCKS negotiation in front of another protocol
 	DeliveredUnknown
 	DeliveredDesync     // between a parse error or a gap and the next message
 	DeliveredUndetected // a connection ended before its protocol could be told

@@ -19,4 +19,8 @@
 // # Limitations
 //
 // HTTP/2 and QUIC are recognised and counted, not followed. DNS is counted.
+// A PROXY protocol header and a SOCKS negotiation are passed over; what a
+// connection carries after HTTP's CONNECT, or TLS that is agreed on within
+// another protocol (STARTTLS), is counted and not looked into. A server's reply
+// that is captured before the client's SOCKS greeting hides the negotiation.
 package observer

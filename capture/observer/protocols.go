@@ -16,7 +16,8 @@ const (
 	isHTTP1
 	isHTTP2
 	isTLS
-	isProxied // a PROXY protocol header precedes the protocol
+	isProxied     // a PROXY protocol header precedes the protocol
+	isNegotiation // the negotiation of a SOCKS proxy may precede it
 )
 
 // protocolOf tells the protocol that bytes from the beginning of a side's
@@ -53,6 +54,11 @@ func (o *Observer) protocolOf(b []byte, from capture.Side) (v verdict, skip int)
 	}
 	if more {
 		return needMore, 0
+	}
+	if from == capture.Client {
+		if v, _, _ := sniff.Negotiation(b, nil); v == sniff.More {
+			return isNegotiation, 0
+		}
 	}
 	return isUnknown, 0
 }

@@ -2,6 +2,7 @@ package observer
 
 import (
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/sniff"
 	"github.com/wiretell/wiretell/capture/tls"
 )
 
@@ -21,18 +22,30 @@ type session struct {
 	port    *capture.PortStats
 	handler capture.Handler // nil until the protocol is known
 	opaque  opaque          // the Handler of what nobody reads
-	ended   uint8           // sides that ended
+	ends    [2]end
 	// searching: the beginning of a message was missed, so that every segment
 	// is looked at afresh instead of the first ones together.
 	searching bool
 	chains    [2]tls.Chain // while searching
 	// probing: what one side sent first is unknown; what probe's side sends
 	// first may still tell, as an error message of a server does.
-	probing bool
-	probe   capture.Side
-	held    []byte
-	pieces  []piece
-	proxied int // bytes of PROXY protocol header still to pass over
+	probing  bool
+	probe    capture.Side
+	unknown  uint64 // where in its stream the side that spoke first began
+	unknownN int    // and how many bytes it has sent
+	// negotiating: a SOCKS negotiation may have begun, which both sides are
+	// needed to tell.
+	negotiating bool
+	held        []byte
+	pieces      []piece
+	prelude     [2]int // bytes of a proxy's prelude still to pass over, by side
+}
+
+// end is what is known of the end of a side.
+type end struct {
+	ended, told bool // told: the Handler knows
+	at          capture.Mark
+	why         capture.Reason
 }
 
 // piece is a Data call that is held back.
@@ -58,12 +71,23 @@ func (o *Observer) open(c *capture.Conn, port *capture.PortStats) capture.Handle
 // Data implements capture.Handler.
 func (s *session) Data(at capture.Mark, from capture.Side, b []byte) {
 	s.o.running = s
+	if s.prelude[from] > 0 {
+		n := min(s.prelude[from], len(b))
+		s.prelude[from] -= n
+		s.o.book.Ledger[capture.DeliveredProxyHeader] += uint64(n)
+		at.Offset += uint64(n)
+		if b = b[n:]; len(b) == 0 {
+			s.o.running = nil
+			return
+		}
+	}
 	switch {
 	case s.handler != nil:
-		if s.probing && from == s.probe {
-			s.probeFirst(b)
+		if s.probing {
+			s.probeFirst(at, from, b)
+		} else {
+			s.handler.Data(at, from, b)
 		}
-		s.handler.Data(at, from, b)
 	case s.searching:
 		s.search(at, from, b)
 	default:
@@ -74,13 +98,22 @@ func (s *session) Data(at capture.Mark, from capture.Side, b []byte) {
 
 // Gap implements capture.Handler.
 func (s *session) Gap(at capture.Mark, from capture.Side, n int, why capture.Reason) {
+	if k := min(s.prelude[from], n); k > 0 {
+		s.prelude[from] -= k
+		at.Offset += uint64(k)
+		if n -= k; n == 0 {
+			return
+		}
+	}
 	s.o.running = s
 	if s.handler == nil {
 		// What was held cannot be completed any more.
 		s.giveUp(capture.DeliveredUndetected, capture.ReasonUndetected)
 		s.searching = true
+		s.o.running = nil
 		return
 	}
+	s.stopProbing()
 	s.handler.Gap(at, from, n, why)
 	s.o.running = nil
 }
@@ -88,11 +121,15 @@ func (s *session) Gap(at capture.Mark, from capture.Side, n int, why capture.Rea
 // End implements capture.Handler.
 func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	s.o.running = s
+	s.ends[from] = end{ended: true, at: at, why: why}
 	if s.handler != nil {
-		s.handler.End(at, from, why)
+		if from == s.probe {
+			s.stopProbing()
+		}
+		s.tellEnds()
 	}
 	s.o.running = nil
-	if s.ended++; s.ended < 2 {
+	if !s.ends[from.Other()].ended {
 		return
 	}
 	s.giveUp(capture.DeliveredUndetected, capture.ReasonUndetected)
@@ -104,44 +141,57 @@ func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	s.o.free = append(s.o.free, s)
 }
 
-// detect looks at the first bytes of a connection.
-func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
-	if s.proxied > 0 { // within a PROXY protocol header
-		n := min(s.proxied, len(b))
-		s.proxied -= n
-		s.o.book.Ledger[capture.DeliveredProxyHeader] += uint64(n)
-		at.Offset += uint64(n)
-		if b = b[n:]; len(b) == 0 {
-			return
+// tellEnds tells the Handler of the sides that have ended.
+func (s *session) tellEnds() {
+	for from := range s.ends {
+		if e := &s.ends[from]; e.ended && !e.told {
+			e.told = true
+			s.handler.End(e.at, capture.Side(from), e.why)
 		}
 	}
+}
+
+// detect looks at the first bytes of a connection.
+func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 	if len(s.held) == 0 { // the usual case: all in one segment
 		v, skip := s.o.protocolOf(b, from)
 		switch v {
 		case needMore:
 			s.hold(at, from, b)
 		case isProxied:
-			s.proxied = skip
-			s.detect(at, from, b)
+			s.prelude[from] = skip
+			s.Data(at, from, b)
+		case isNegotiation:
+			s.negotiating = true
+			s.hold(at, from, b)
 		default:
 			s.decide(v, from)
-			s.handler.Data(at, from, b)
+			s.tellEnds()
+			s.Data(at, from, b)
 		}
 		return
 	}
 	s.hold(at, from, b)
 	if len(s.held) > maxHeld || len(s.pieces) > maxPieces {
 		s.decide(isUnknown, from)
-		s.replay()
+		s.again()
+		return
+	}
+	if s.negotiating {
+		s.negotiate(from)
 		return
 	}
 	switch v, skip := s.o.protocolOf(s.side(from), from); v {
 	case needMore:
 	case isProxied:
-		s.skipHeld(skip)
+		s.prelude[from] = skip
+		s.again()
+	case isNegotiation:
+		s.negotiating = true
+		s.negotiate(from)
 	default:
 		s.decide(v, from)
-		s.replay()
+		s.again()
 	}
 }
 
@@ -153,10 +203,34 @@ func (s *session) decide(v verdict, from capture.Side) {
 
 // probeFirst looks at the first bytes of the second side to speak on a
 // connection that the first did not tell the protocol of.
-func (s *session) probeFirst(b []byte) {
-	s.probing = false
-	if v, _ := s.o.protocolOf(b, s.probe); v == isHTTP1 || v == isTLS {
+func (s *session) probeFirst(at capture.Mark, from capture.Side, b []byte) {
+	if from != s.probe {
+		if s.unknownN == 0 {
+			s.unknown = at.Offset
+		}
+		s.unknownN += len(b)
+		s.handler.Data(at, from, b)
+		return
+	}
+	s.hold(at, from, b)
+	switch v, _ := s.o.protocolOf(s.held, from); {
+	case v == isHTTP1 || v == isTLS:
 		s.begin(v)
+		if s.unknownN > 0 { // what it missed was there, but is not its protocol
+			s.handler.Gap(capture.Mark{Time: at.Time, Offset: s.unknown}, from.Other(), s.unknownN, capture.ReasonUnknownProtocol)
+		}
+		s.ends[from.Other()].told = false
+	case v == needMore && len(s.held) <= maxHeld && len(s.pieces) <= maxPieces:
+		return
+	}
+	s.stopProbing()
+}
+
+// stopProbing passes on what was held of the second side to speak.
+func (s *session) stopProbing() {
+	if s.probing {
+		s.probing = false
+		s.replay()
 	}
 }
 
@@ -186,16 +260,46 @@ func (s *session) hold(at capture.Mark, from capture.Side, b []byte) {
 	s.o.book.Ledger[capture.DeliveredLive] += uint64(n)
 }
 
-// skipHeld passes over the n bytes of a PROXY protocol header, with which what
-// is held begins, and looks at the rest anew.
-func (s *session) skipHeld(n int) {
+// negotiate looks whether what is held is the negotiation of a SOCKS proxy.
+func (s *session) negotiate(from capture.Side) {
+	switch v, client, server := sniff.Negotiation(s.side(capture.Client), s.side(capture.Server)); v {
+	case sniff.More:
+	case sniff.SOCKS:
+		s.negotiating = false
+		s.prelude = [2]int{client, server}
+		s.again()
+	default:
+		s.negotiating = false
+		s.decide(isUnknown, from)
+		s.again()
+	}
+}
+
+// again looks anew at what is held, as more is known of it.
+func (s *session) again() {
+	if s.handler != nil && !s.probing {
+		s.replay()
+		return
+	}
 	held, pieces := s.held, s.pieces
 	s.held, s.pieces = nil, nil
-	s.proxied = n
+	s.release(pieces)
 	for _, p := range pieces {
-		s.o.book.Ledger[capture.DeliveredLive] -= uint64(p.n)
 		s.Data(p.at, p.from, held[:p.n])
 		held = held[p.n:]
+	}
+	if s.handler != nil {
+		if s.ends[s.probe].ended {
+			s.stopProbing()
+		}
+		s.tellEnds()
+	}
+}
+
+// release takes pieces that are about to be passed on out of the ledger.
+func (s *session) release(pieces []piece) {
+	for _, p := range pieces {
+		s.o.book.Ledger[capture.DeliveredLive] -= uint64(p.n)
 	}
 }
 
@@ -205,11 +309,13 @@ func (s *session) search(at capture.Mark, from capture.Side, b []byte) {
 	switch v, _ := s.o.protocolOf(b, from); v {
 	case isHTTP1, isTLS, isHTTP2:
 		s.begin(v)
+		s.tellEnds()
 		s.handler.Data(at, from, b)
 		return
 	}
 	if s.chains[from].Feed(b) {
 		s.handler = s.o.tls.OpenMidway(s.conn, s.port)
+		s.tellEnds()
 		s.handler.Data(at, from, b)
 		return
 	}
@@ -235,13 +341,14 @@ func (s *session) begin(v verdict) {
 
 // replay passes what was held on to the Handler.
 func (s *session) replay() {
-	off := 0
-	for _, p := range s.pieces {
-		s.o.book.Ledger[capture.DeliveredLive] -= uint64(p.n)
-		s.handler.Data(p.at, p.from, s.held[off:off+p.n])
-		off += p.n
+	held, pieces := s.held, s.pieces
+	s.held, s.pieces = held[:0], pieces[:0]
+	s.release(pieces)
+	for _, p := range pieces {
+		s.handler.Data(p.at, p.from, held[:p.n])
+		held = held[p.n:]
 	}
-	s.held, s.pieces = s.held[:0], s.pieces[:0]
+	s.tellEnds()
 }
 
 // giveUp books what was held as unreadable.
@@ -262,7 +369,7 @@ func (s *session) quarantine() {
 	}
 	s.giveUp(capture.DeliveredInternal, capture.ReasonInternal)
 	s.opaque = opaque{s.o, s.port, capture.DeliveredInternal, capture.ReasonInternal}
-	s.handler = &s.opaque
+	s.handler, s.probing = &s.opaque, false
 }
 
 // opaque counts the bytes of a connection that nobody reads.

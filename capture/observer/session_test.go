@@ -1,0 +1,100 @@
+package observer
+
+import (
+	"testing"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// failing is a Handler that panics at its nth Data call.
+type failing struct {
+	o *Observer
+	n int
+}
+
+func (f *failing) Data(_ capture.Mark, _ capture.Side, b []byte) {
+	if f.n--; f.n < 0 {
+		panic("failing")
+	}
+	f.o.book.Ledger[capture.DeliveredHTTP1Head] += uint64(len(b))
+}
+func (f *failing) Gap(capture.Mark, capture.Side, int, capture.Reason) {}
+func (f *failing) End(capture.Mark, capture.Side, capture.Reason)      {}
+
+// TestFailureWithinReplay lets the Handler fail at each of the pieces that were
+// held back for it: each byte is in one account afterwards.
+func TestFailureWithinReplay(t *testing.T) {
+	pieces := []string{"GE", "T /", " HTTP/1.1", "\r\n"}
+	for n := range len(pieces) + 1 {
+		var failed int
+		o := New(Config{Panicked: func(string) { failed++ }}, nil)
+		conn := capture.Conn{ID: 1}
+		s := o.open(&conn, o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
+		total := 0
+		for _, p := range pieces {
+			o.book.Ledger[capture.BytesSeen] += uint64(len(p))
+			o.book.Ledger[capture.BytesDelivered] += uint64(len(p))
+			s.hold(capture.Mark{Offset: uint64(total)}, capture.Client, []byte(p))
+			total += len(p)
+		}
+		s.handler = &failing{o: o, n: n}
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					o.running = s
+					if err := o.recovered(r); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+			s.replay()
+		}()
+		for side := capture.Client; side <= capture.Server; side++ {
+			s.End(capture.Mark{}, side, capture.ReasonFIN)
+		}
+		l := &o.book.Ledger
+		for _, i := range l.Check() {
+			t.Errorf("failing at piece %d: %v", n, i.Error())
+		}
+		if l[capture.DeliveredLive] != 0 {
+			t.Errorf("failing at piece %d: %d bytes are still held", n, l[capture.DeliveredLive])
+		}
+		good := 0
+		for _, p := range pieces[:n] {
+			good += len(p)
+		}
+		if got := l[capture.DeliveredHTTP1Head]; got != uint64(good) {
+			t.Errorf("failing at piece %d: %d bytes read, want %d", n, got, good)
+		}
+		if want := min(1, len(pieces)-n); failed != want {
+			t.Errorf("failing at piece %d: %d failures, want %d", n, failed, want)
+		}
+	}
+}
+
+// TestEndsAreToldToTheHandlerThatComesLater lets a side end before the protocol
+// is known.
+func TestEndsAreToldToTheHandlerThatComesLater(t *testing.T) {
+	o := New(Config{}, nil)
+	conn := capture.Conn{ID: 1, Midstream: true}
+	s := o.open(&conn, o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
+	send := func(from capture.Side, text string) {
+		o.book.Ledger[capture.BytesSeen] += uint64(len(text))
+		o.book.Ledger[capture.BytesDelivered] += uint64(len(text))
+		s.Data(capture.Mark{Acked: 14}, from, []byte(text))
+	}
+	send(capture.Client, "rest of a body")
+	s.End(capture.Mark{Offset: 14}, capture.Client, capture.ReasonFIN)
+	send(capture.Server, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
+	s.End(capture.Mark{Offset: 41}, capture.Server, capture.ReasonFIN)
+	l := &o.book.Ledger
+	for _, i := range l.Check() {
+		t.Error(i.Error())
+	}
+	if l[capture.ResponsesLive] != 0 || l[capture.ResponsesOrphan] != 1 {
+		t.Errorf("%d responses live, %d orphans, want 0 and 1", l[capture.ResponsesLive], l[capture.ResponsesOrphan])
+	}
+	if len(o.free) != 1 {
+		t.Errorf("%d sessions free, want 1", len(o.free))
+	}
+}
