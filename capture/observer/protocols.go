@@ -18,6 +18,7 @@ const (
 	isTLS
 	isProxied     // a PROXY protocol header precedes the protocol
 	isNegotiation // the negotiation of a SOCKS proxy may precede it
+	isSettings    // a server's HTTP/2, should the client speak that as well
 )
 
 // protocolOf tells the protocol that bytes from the beginning of a side's
@@ -48,6 +49,14 @@ func (o *Observer) protocolOf(b []byte, from capture.Side) (v verdict, skip int)
 			return isHTTP2, 0
 		case sniff.PROXY:
 			return isProxied, n
+		case sniff.More:
+			more = true
+		}
+	}
+	if from == capture.Server {
+		switch sniff.Settings(b) {
+		case sniff.HTTP2:
+			return isSettings, 0
 		case sniff.More:
 			more = true
 		}

@@ -1,7 +1,10 @@
 package observer
 
 import (
+	"bytes"
+
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/http1"
 	"github.com/wiretell/wiretell/capture/sniff"
 	"github.com/wiretell/wiretell/capture/tls"
 )
@@ -36,6 +39,7 @@ type session struct {
 	// negotiating: a SOCKS negotiation may have begun, which both sides are
 	// needed to tell.
 	negotiating bool
+	settings    bool // the server has begun HTTP/2, and the client has said nothing
 	held        []byte
 	pieces      []piece
 	prelude     [2]int // bytes of a proxy's prelude still to pass over, by side
@@ -132,6 +136,10 @@ func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	if !s.ends[from.Other()].ended {
 		return
 	}
+	if s.handler == nil && s.settings { // as when a port is only probed
+		s.begin(isHTTP2)
+		s.replay()
+	}
 	s.giveUp(capture.DeliveredUndetected, capture.ReasonUndetected)
 	held, pieces := s.held[:0], s.pieces[:0]
 	if cap(held) > keepHeld {
@@ -156,6 +164,9 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 	if len(s.held) == 0 { // the usual case: all in one segment
 		v, skip := s.o.protocolOf(b, from)
 		switch v {
+		case isSettings:
+			s.settings = true
+			s.hold(at, from, b)
 		case needMore:
 			s.hold(at, from, b)
 		case isProxied:
@@ -182,6 +193,8 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 		return
 	}
 	switch v, skip := s.o.protocolOf(s.side(from), from); v {
+	case isSettings:
+		s.settings = true
 	case needMore:
 	case isProxied:
 		s.prelude[from] = skip
@@ -214,7 +227,7 @@ func (s *session) probeFirst(at capture.Mark, from capture.Side, b []byte) {
 	}
 	s.hold(at, from, b)
 	switch v, _ := s.o.protocolOf(s.held, from); {
-	case v == isHTTP1 || v == isTLS:
+	case v == isHTTP1 || v == isTLS || v == isHTTP2:
 		s.begin(v)
 		if s.unknownN > 0 { // what it missed was there, but is not its protocol
 			s.handler.Gap(capture.Mark{Time: at.Time, Offset: s.unknown}, from.Other(), s.unknownN, capture.ReasonUnknownProtocol)
@@ -306,9 +319,22 @@ func (s *session) release(pieces []piece) {
 // search looks whether a segment of a connection that was joined midway, or of
 // which the beginning is missing, begins a message.
 func (s *session) search(at capture.Mark, from capture.Side, b []byte) {
-	switch v, _ := s.o.protocolOf(b, from); v {
+	v, _ := s.o.protocolOf(b, from)
+	if v == isHTTP1 && from == capture.Client {
+		// What was missed may have been the beginning of the method.
+		if method, _, _ := bytes.Cut(b, []byte(" ")); !http1.KnownMethod(method) {
+			v = isUnknown
+		}
+	}
+	switch v {
 	case isHTTP1, isTLS, isHTTP2:
 		s.begin(v)
+		s.tellEnds()
+		s.handler.Data(at, from, b)
+		return
+	}
+	if sniff.HTTP2Frames(b) {
+		s.begin(isHTTP2)
 		s.tellEnds()
 		s.handler.Data(at, from, b)
 		return

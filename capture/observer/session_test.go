@@ -98,3 +98,49 @@ func TestEndsAreToldToTheHandlerThatComesLater(t *testing.T) {
 		t.Errorf("%d sessions free, want 1", len(o.free))
 	}
 }
+
+// TestServerBeginsHTTP2 lets the server send its SETTINGS before the client has
+// said anything, as gRPC's do.
+func TestServerBeginsHTTP2(t *testing.T) {
+	const settings = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00d"
+	for _, test := range []struct {
+		name, client string
+		account      capture.Entry // of all that the client sends
+		server       capture.Entry // of the SETTINGS
+	}{
+		{"answered", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", capture.DeliveredHTTP2, capture.DeliveredHTTP2},
+		{"a port that is only probed", "", capture.DeliveredHTTP2, capture.DeliveredHTTP2},
+		{"a client of HTTP/1", "GET / HTTP/1.1\r\nHost: shop\r\n\r\n", capture.DeliveredHTTP1Head, capture.DeliveredDesync},
+		{"another protocol", "\x01\x02\x03", capture.DeliveredUnknown, capture.DeliveredUnknown},
+	} {
+		for size := 1; size <= 16; size++ {
+			o := New(Config{}, nil)
+			conn := capture.Conn{ID: 1}
+			s := o.open(&conn, o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
+			send := func(from capture.Side, text string) {
+				for at := 0; at < len(text); at += size {
+					b := text[at:min(at+size, len(text))]
+					o.book.Ledger[capture.BytesSeen] += uint64(len(b))
+					o.book.Ledger[capture.BytesDelivered] += uint64(len(b))
+					s.Data(capture.Mark{Offset: uint64(at)}, from, []byte(b))
+				}
+			}
+			send(capture.Server, settings)
+			send(capture.Client, test.client)
+			s.End(capture.Mark{}, capture.Client, capture.ReasonFIN)
+			s.End(capture.Mark{}, capture.Server, capture.ReasonFIN)
+			l := &o.book.Ledger
+			for _, i := range l.Check() {
+				t.Errorf("%s, cut into %d bytes: %v", test.name, size, i.Error())
+			}
+			want := map[capture.Entry]uint64{}
+			want[test.account] += uint64(len(test.client))
+			want[test.server] += uint64(len(settings))
+			for e, n := range want {
+				if l[e] != n {
+					t.Errorf("%s, cut into %d bytes: %d bytes %s, want %d", test.name, size, l[e], e, n)
+				}
+			}
+		}
+	}
+}

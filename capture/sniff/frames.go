@@ -40,6 +40,44 @@ func HTTP2Frames(b []byte) bool {
 	return true
 }
 
+// Settings tells whether b, the first bytes that a server sent, begin with a
+// SETTINGS frame of HTTP/2: HTTP2 when its header is whole. RFC 9113, section
+// 3.4: "The server connection preface consists of a potentially empty SETTINGS
+// frame that MUST be the first frame the server sends", which it may do before
+// the client says anything.
+func Settings(b []byte) Verdict {
+	// The length is at most 384 and a multiple of 6, then come type, flags and
+	// stream 0.
+	for i, c := range b[:min(len(b), frameHeader)] {
+		switch i {
+		case 0:
+			if c != 0 {
+				return None
+			}
+		case 1:
+			if c > 1 {
+				return None
+			}
+		case 2:
+			if n := int(b[1])<<8 | int(c); n%6 != 0 || n > 6*64 {
+				return None
+			}
+		case 3:
+			if c != frameSettings {
+				return None
+			}
+		default:
+			if c != 0 {
+				return None
+			}
+		}
+	}
+	if len(b) < frameHeader {
+		return More
+	}
+	return HTTP2
+}
+
 // frameFits reports whether a frame header obeys the rules for its type.
 func frameFits(typ, flags uint8, n int, stream uint32) bool {
 	// Section 4.1: the reserved bit "MUST remain unset (0x00) when sending".

@@ -236,3 +236,29 @@ func FuzzClassify(f *testing.F) {
 		}
 	})
 }
+
+func TestSettings(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		want Verdict
+	}{
+		{"", More},
+		{"\x00\x00\x06\x04\x00\x00\x00\x00", More},
+		{"\x00\x00\x06\x04\x00\x00\x00\x00\x00", HTTP2},
+		{"\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00", HTTP2},
+		{"\x00\x01\x80\x04\x00\x00\x00\x00\x00", HTTP2},
+		{"\x00\x01\x86\x04", None}, // 390 bytes
+		{"\x00\x00\x05", None},
+		{"\x01", None},
+		{"\x00\x02", None},
+		{"\x00\x00\x06\x00", None},
+		{"\x00\x00\x06\x04\x01", None}, // an acknowledgement
+		{"\x00\x00\x06\x04\x00\x00\x00\x00\x01", None},
+		{"\x4a\x00\x00\x00\x0a8.0.32", None}, // MySQL
+		{"HTTP/1.1 200 OK", None},
+	} {
+		if got := Settings([]byte(test.in)); got != test.want {
+			t.Errorf("%q: %v, want %v", test.in, got, test.want)
+		}
+	}
+}
