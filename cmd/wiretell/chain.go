@@ -149,7 +149,11 @@ func (c *chain) onInput() bool {
 
 // unread reports whether Stop left something unread, once Next has returned
 // io.EOF. Standard input has no end that could be missed.
-func (c *chain) unread() bool { return c.cut || c.stopped && len(c.files) > 0 }
+func (c *chain) unread() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut || c.stopped && len(c.files) > 0
+}
 
 // Close implements capture.Source.
 func (c *chain) Close() error {

@@ -55,13 +55,13 @@ func run(args []string, proc process) int {
 	root.SetOut(proc.stdout)
 	root.SetErr(proc.stderr)
 	cmd, err := root.ExecuteC()
-	if err == nil {
-		err = proc.stdout.failure()
+	var e *exitError
+	if bad := proc.stdout.failure(); bad != nil && !errors.As(err, &e) {
+		err = bad
 	}
 	if err == nil {
 		return exitOK
 	}
-	var e *exitError
 	if !errors.As(err, &e) {
 		e = &exitError{code: exitUsage, err: plain(err)}
 	}

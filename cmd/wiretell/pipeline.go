@@ -39,7 +39,10 @@ type pipeline struct {
 // exporters makes the exporters that the settings and the OTEL_* variables name.
 func (p *pipeline) exporters() error {
 	cfg, warnings, err := otel.ConfigFromEnv(p.env.get)
-	for _, w := range warnings {
+	for i, w := range warnings {
+		if slices.Contains(warnings[:i], w) { // of several signals
+			continue
+		}
 		p.say("warning: %s", w)
 	}
 	if err != nil {

@@ -101,14 +101,13 @@ func (f *readFlags) read(proc process, files []string) error {
 	if prog != nil {
 		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
 	}
+	defer stopReading(p, src)()
 	if err := p.exporters(); err != nil {
 		return err
 	}
 	p.desk.Tree = diagnosis.New(diagnosis.Config{})
 	p.desk.Facts = facts
-	cancel := stopReading(p, src)
 	_, err = p.run(src)
-	cancel()
 	lost := p.shutdown(f.deadline)
 	bad := p.conclude()
 	switch err = errors.Join(err, src.damage); {

@@ -39,6 +39,7 @@ type meters struct {
 	handshake  metric.Float64Histogram
 	rtt        metric.Float64Histogram
 	connection metric.Float64Histogram
+	lookups    metric.Float64Histogram
 	options    optionCache
 
 	mu     sync.Mutex // guards what the callbacks read
@@ -125,6 +126,7 @@ func (m *meters) newHistograms(api metric.Meter) error {
 	m.handshake = float(semconv.MetricTCPHandshakeDuration)
 	m.rtt = float(semconv.MetricTCPRTT)
 	m.connection = float(semconv.MetricTCPConnectionDuration)
+	m.lookups = float(semconv.MetricDNSLookups)
 	return errors.Join(errs...)
 }
 
@@ -188,7 +190,8 @@ func (m *meters) collect(ctx context.Context, r *resources) []metricsOut {
 		_ = m.readers[i].Collect(ctx, &rm)
 		if m.cfg.Deterministic {
 			m.mu.Lock()
-			c.start, c.now = m.start, m.latest
+			// Without a packet there is no time; the SDK's clock must not stand in.
+			c.start, c.now = m.start, max(m.latest, 1)
 			m.mu.Unlock()
 		}
 		out = append(out, c.convert(&rm, res)...)

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
+)
+
+// startIn starts a process in a network namespace.
+func startIn(t *testing.T, ns *netnstest.NS, cmd *exec.Cmd) {
+	t.Helper()
+	ns.Must(t, cmd.Start)
+}
+
+// TestRun: live packets become lines, a signal ends it in order, with code 0.
+func TestRun(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			ns := netnstest.New(t)
+			cmd, stdout, _ := command(t, "run")
+			stderr := new(transcript)
+			cmd.Stderr = stderr
+			startIn(t, ns, cmd)
+			stderr.await(t, "wiretell: capturing on all interfaces\n")
+			get(t, ns, 3)
+			time.Sleep(300 * time.Millisecond) // the ring's blocks are handed over every 100 ms
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			exitCode(t, cmd.Wait(), exitOK)
+			if n := strings.Count(stdout.String(), " exchange "); n != 3 {
+				t.Errorf("%d of 3 exchanges:\n%s", n, stdout)
+			}
+			for _, want := range []string{"method=GET host=127.0.0.1:", "target=/live", "status=204", "role=both"} {
+				if !strings.Contains(stdout.String(), want) {
+					t.Errorf("no %q in\n%s", want, stdout)
+				}
+			}
+			for _, want := range []string{fmt.Sprintf("wiretell: %v: stopping\n", sig), "3 requests, 3 responses"} {
+				if !strings.Contains(stderr.String(), want) {
+					t.Errorf("no %q in\n%s", want, stderr)
+				}
+			}
+		})
+	}
+}
+
+// get makes n requests to a server, both in the namespace.
+func get(t *testing.T, ns *netnstest.NS, n int) {
+	t.Helper()
+	var l net.Listener
+	ns.Must(t, func() (err error) {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+		return err
+	})
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })}
+	go srv.Serve(l)
+	defer srv.Close()
+	var conn net.Conn
+	ns.Must(t, func() (err error) {
+		conn, err = net.DialTimeout("tcp", l.Addr().String(), 5*time.Second)
+		return err
+	})
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	for range n {
+		fmt.Fprintf(conn, "GET /live HTTP/1.1\r\nHost: %s\r\n\r\n", l.Addr())
+		if _, err := conn.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRunTwoSignals: who cannot wait for the exporters says so twice.
+func TestRunTwoSignals(t *testing.T) {
+	ns := netnstest.New(t)
+	silent := listenSilently(t, ns)
+	cmd, _, _ := command(t, "run", "--shutdown-timeout", "60s")
+	cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+silent, "OTEL_EXPORTER_OTLP_TIMEOUT=60000")
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	startIn(t, ns, cmd)
+	stderr.await(t, "wiretell: capturing")
+	get(t, ns, 1)
+	began := time.Now()
+	cmd.Process.Signal(syscall.SIGTERM)
+	stderr.await(t, "terminated: stopping\n")
+	time.Sleep(200 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGTERM)
+	exitCode(t, cmd.Wait(), exitFailed)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// listenSilently listens in the namespace, takes connections and never answers.
+func listenSilently(t *testing.T, ns *netnstest.NS) string {
+	t.Helper()
+	var l net.Listener
+	ns.Must(t, func() (err error) {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+		return err
+	})
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// TestShutdownTimeout: a collector that does not answer holds nobody up for
+// longer than that, and what was lost is told.
+func TestShutdownTimeout(t *testing.T) {
+	ns := netnstest.New(t)
+	dir := t.TempDir()
+	capturesIn(t, dir)
+	silent := listenSilently(t, ns)
+	cmd, _, stderr := command(t, "read", "--shutdown-timeout", "500ms", filepath.Join(dir, "shop.pcap"))
+	cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+silent)
+	began := time.Now()
+	startIn(t, ns, cmd)
+	exitCode(t, cmd.Wait(), exitFailed)
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("took %v", took)
+	}
+	for _, want := range []string{"otlp traces: 0 of 2 records exported to http://" + silent, "lost: 2 shutdown_deadline", "not every record was exported"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("no %q in\n%s", want, stderr)
+		}
+	}
+}
+
+// TestRunIdle: no success over an empty capture: why nothing was seen, and what
+// to do, is said whatever the exporter and also with --quiet.
+func TestRunIdle(t *testing.T) {
+	for name, args := range map[string][]string{
+		"none": {"--exporter", "none"}, "quiet": {"--exporter", "none", "--quiet"}, "text": nil,
+		"file": {"--otlp-json", "telemetry.jsonl"}, "interface": {"--interface", "nosuch0", "--exporter", "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ns := netnstest.New(t)
+			cmd, _, stderr := command(t, append([]string{"run", "--duration", "2s"}, args...)...)
+			cmd.Dir = t.TempDir()
+			startIn(t, ns, cmd)
+			exitCode(t, cmd.Wait(), exitOK)
+			for _, want := range []string{"wiretell: no HTTP request or response was seen. 0 packets read", "NONE-01: No packet crossed", "remedy: "} {
+				if !strings.Contains(stderr.String(), want) {
+					t.Errorf("no %q in\n%s", want, stderr)
+				}
+			}
+			if missing := strings.Contains(stderr.String(), "ENV-01: Interface nosuch0 does not exist here"); missing != (name == "interface") {
+				t.Errorf("stderr: %s", stderr)
+			}
+		})
+	}
+}
+
+// startWithout starts a process without CAP_NET_RAW: a thread that gave it up for
+// ever makes it.
+func startWithout(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocks: the thread ends
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_NET_RAW, 0, 0, 0); err != nil {
+			done <- err
+			return
+		}
+		done <- cmd.Start()
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDenied: without CAP_NET_RAW the exit code is 3, and the YAML that mends it
+// is named, whatever the exporter and also with --quiet.
+func TestDenied(t *testing.T) {
+	netnstest.New(t) // fails where there is none
+	for _, args := range [][]string{{"--exporter", "none"}, {"--quiet", "--exporter", "none"}, {}} {
+		cmd, stdout, stderr := command(t, append([]string{"run"}, args...)...)
+		startWithout(t, cmd)
+		exitCode(t, cmd.Wait(), exitNotAllow)
+		for _, want := range []string{
+			"[error] PERM-01: ", "    securityContext:\n      capabilities:\n        drop: [ALL]\n        add: [NET_RAW]\n",
+			"wiretell: open packet socket: operation not permitted (uid 0, CAP_NET_RAW in no capability set",
+		} {
+			if strings.Count(stderr.String(), want) != 1 {
+				t.Errorf("%q: %q is not told once:\n%s", args, want, stderr)
+			}
+		}
+		if told := strings.Contains(stdout.String(), "diagnosis id=PERM-01 state=raised"); told != (len(args) == 0) {
+			t.Errorf("%q: stdout: %s", args, stdout)
+		}
+	}
+}
+
+// TestDeniedStays: with --when-denied stay the diagnosis is published until it is
+// told to stop, which is then no failure.
+func TestDeniedStays(t *testing.T) {
+	netnstest.New(t)
+	file := filepath.Join(t.TempDir(), "telemetry.jsonl")
+	cmd, _, _ := command(t, "run", "--when-denied", "stay", "--otlp-json", file)
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	startWithout(t, cmd)
+	stderr.await(t, "staying to publish the diagnosis\n")
+	stderr.await(t, "[error] PERM-01: ")
+	cmd.Process.Signal(syscall.SIGTERM)
+	exitCode(t, cmd.Wait(), exitOK)
+	b, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(b), `"PERM-01"`) {
+		t.Errorf("published: %v %s", err, b)
+	}
+}
+
+// TestDemo: what a newcomer sees has one of everything. It runs as root and, in
+// a user namespace, as a user who is not.
+func TestDemo(t *testing.T) {
+	netnstest.New(t)
+	cmd, stdout, stderr := command(t, "demo")
+	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v: %s%s", err, stdout, stderr)
+	}
+	for _, want := range []string{
+		"trace 4bf92f3577b34da6a3ce929d0e0e4736, child of 00f067aa0ba902b7\n", "error.type=500 http.response.status_code=500",
+		"127.0.0.1:5432 refused the connection", "wiretell.diagnosis.id: TLS-01\n      wiretell.remediation.summary: ",
+		"http.server.request.duration{", "wiretell.packets{", "wiretell.tcp.connections{error.type=refused", "token=REDACTED",
+		"\n  requests     4 = 4 answered\n", "  the ledger balances\n",
+	} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	for _, never := range []string{"DOES NOT EQUAL", "token=secret", "panic"} {
+		if strings.Contains(stdout.String(), never) {
+			t.Errorf("%q in\n%s", never, stdout)
+		}
+	}
+}
