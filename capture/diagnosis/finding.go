@@ -100,4 +100,20 @@ type ExportHealth struct {
 	FailingAt  capture.Time
 	LastError  string // without credentials
 	LastStatus string // gRPC code or HTTP status of the last failure, "" for a dial error
+	// Overflow counts what was recorded in a folded series, because an
+	// instrument or the table of ports had reached its limit of series. Of
+	// metrics only; cumulative.
+	Overflow uint64
+	// BesideSDK says whether spans are INTERNAL because an SDK in the pod makes
+	// SERVER and CLIENT spans itself: one of the constants. Of traces only.
+	BesideSDK string
 }
+
+// Values of ExportHealth.BesideSDK. It is empty for other signals than traces,
+// and for exporters that make no spans.
+const (
+	BesideSDKNo     = "no"           // the user said that there is none
+	BesideSDKYes    = "yes"          // the user said that there is one
+	BesideSDKAuto   = "auto"         // nothing proves one so far: SERVER and CLIENT spans
+	BesideSDKProved = "auto: proved" // an outbound request carried a span id that did not come in
+)
