@@ -41,6 +41,16 @@ func (q *Queue) Put(b *capture.Batch) bool {
 	return true
 }
 
+// PutUntil is Put that gives up, and returns false, when done is closed.
+func (q *Queue) PutUntil(done <-chan struct{}, b *capture.Batch) bool {
+	select {
+	case q.ch <- b:
+		return true
+	case <-done:
+		return false
+	}
+}
+
 // Close says that no batch follows. Only the side that offers may call it.
 func (q *Queue) Close() { close(q.ch) }
 
