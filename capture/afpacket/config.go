@@ -11,7 +11,7 @@ import (
 // Defaults of [Config], and bounds.
 const (
 	DefaultRingBytes     = 8 << 20
-	DefaultBlockBytes    = 256 << 10
+	DefaultBlockBytes    = 512 << 10
 	DefaultRetireTimeout = 100 * time.Millisecond
 	// DefaultSnapLen keeps every frame whole that fits into a block.
 	DefaultSnapLen = 1 << 20

@@ -29,7 +29,7 @@
 // Frames come block by block, the block whose first frame is older first: in
 // the order of capture on each ring, but across rings only up to RetireTimeout.
 // A frame that does not fit into a block is cut by the kernel (Frame.WireLen
-// tells); the default block holds frames of nearly 256 KiB.
+// tells); the default block holds frames of nearly 512 KiB.
 //
 // The kernel takes the time stamp in software (CLOCK_REALTIME). Frames that a
 // program sends with PACKET_QDISC_BYPASS are not seen on their way out.

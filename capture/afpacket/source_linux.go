@@ -41,6 +41,7 @@ type Source struct {
 	poll   func(uintptr) bool // s.pollRings, bound once
 	polled bool
 
+	looked   time.Time // when news of interfaces were last looked for
 	idled    bool      // the reader knows that nothing is waiting
 	quieted  bool      // no more frames come, the rest is read
 	deadline time.Time // until when, at most
@@ -289,11 +290,16 @@ func (s *Source) anyReady() bool {
 }
 
 // idle sets f.Time to now, as there is no frame to tell the time. It also looks for
-// news of interfaces: such a message does not wake a Next that is called later.
+// news of interfaces, at most once in RetireTimeout: such a message does not wake
+// a Next that is called later.
 func (s *Source) idle(f *capture.Frame) error {
 	s.idled = true
-	s.updateLinks()
-	f.Time = capture.TimeOf(time.Now())
+	now := time.Now()
+	if now.Sub(s.looked) >= s.retire {
+		s.looked = now
+		s.updateLinks()
+	}
+	f.Time = capture.TimeOf(now)
 	return capture.ErrIdle
 }
 
