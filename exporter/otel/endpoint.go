@@ -47,7 +47,7 @@ func (s *SignalConfig) resolve() (endpoint, error) {
 	}
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return endpoint{}, fmt.Errorf("endpoint %q: want a URL as http://host:4318/v1/traces or https://...", stripUser(s.Endpoint))
+		return endpoint{}, fmt.Errorf("endpoint %q: want a URL that begins with http:// or https://, as http://host:4318/v1/traces", stripUser(s.Endpoint))
 	}
 	e := endpoint{network: "tcp", tls: u.Scheme == "https", hostname: u.Hostname()}
 	port := u.Port()

@@ -196,8 +196,10 @@ func TestRateLimitWindows(t *testing.T) {
 	if len(got) != 1 || got[0].count != 2 || got[0].window < 10*time.Second {
 		t.Errorf("%+v", got)
 	}
-	if !allow(12*time.Second) || !allow(12*time.Second) || allow(12*time.Second) {
-		t.Error("the next second does not begin anew")
+	for i, want := range []bool{true, true, false} {
+		if allow(12*time.Second) != want {
+			t.Errorf("the next second does not begin anew: call %d", i)
+		}
 	}
 	// Peers beyond the bound share one window.
 	for i := range 2 * maxLimited {

@@ -64,8 +64,10 @@ func dialGRPC(s *SignalConfig, e endpoint, d *dialer, userAgent string) (*grpc.C
 		// global to the process; they are the ones that let batches pass which
 		// were compressed once, before they were queued.
 		opts = append(opts,
-			grpc.WithCompressor(compressed{}),                 //nolint:staticcheck // see above
-			grpc.WithDecompressor(grpc.NewGZIPDecompressor()), //nolint:staticcheck // see above
+			//lint:ignore SA1019 see above
+			grpc.WithCompressor(compressed{}),
+			//lint:ignore SA1019 see above
+			grpc.WithDecompressor(grpc.NewGZIPDecompressor()),
 		)
 	}
 	// The dialer resolves names itself, at every attempt, through sockets that
