@@ -18,7 +18,7 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 		return
 	}
 	c.sides[from].packets++
-	phase := c.phase()
+	phase := c.phase(t.clock.Sub(c.seen))
 	c.lastFrom = from
 	if p.PayloadLen > 0 {
 		led[capture.SegmentOutOfRange]++

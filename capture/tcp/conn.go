@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"time"
+
 	"github.com/wiretell/wiretell/capture"
 )
 
@@ -134,8 +136,16 @@ func (c *conn) account() capture.Entry {
 	return capture.ConnsTimedOut
 }
 
-// phase tells what the connection is doing.
-func (c *conn) phase() capture.Phase {
+// idleAfter is after what silence a response that was sent once, and whose
+// acknowledgement was not seen, is held to have arrived: an acknowledgement must
+// not be delayed for more than half a second (RFC 9293, section 3.8.6.3), and a
+// segment that was lost is sent again within the first retransmission timeout of
+// a second (RFC 6298, section 2.1).
+const idleAfter = time.Second
+
+// phase tells what the connection is doing, after nobody said anything for that
+// long.
+func (c *conn) phase(silent time.Duration) capture.Phase {
 	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
 	switch {
 	case c.state < stateEstablished:
@@ -145,6 +155,9 @@ func (c *conn) phase() capture.Phase {
 	case cl.has(hasSeq) && sv.has(hasAck) && after(cl.end, sv.ack):
 		return capture.PhaseRequest
 	case sv.has(hasSeq) && cl.has(hasAck) && after(sv.end, cl.ack):
+		if silent >= idleAfter && c.lastFrom == capture.Server && sv.has(timing) {
+			return capture.PhaseIdle // the acknowledgement was not captured
+		}
 		return capture.PhaseResponse
 	case c.port != nil && c.handler != nil && c.lastFrom == capture.Client:
 		return capture.PhaseRequest

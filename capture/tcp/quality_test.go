@@ -170,3 +170,49 @@ func TestWindowScale(t *testing.T) {
 		}
 	}
 }
+
+// TestResetPhase: what was outstanding when a connection was reset.
+func TestResetPhase(t *testing.T) {
+	request := seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}
+	response := seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}
+	acked := seg{from: cl, flags: "A", seq: 4, ack: 3}
+	reset := func(from capture.Side, d time.Duration) seg {
+		if from == cl {
+			return seg{from: cl, flags: "R", seq: 4, after: d}
+		}
+		return seg{from: sv, flags: "R", seq: 3, after: d}
+	}
+	slow := func(s seg, d time.Duration) seg { s.after = d; return s }
+	for _, tt := range []struct {
+		name   string
+		script []seg
+		want   capture.Phase
+	}{
+		{"a request nobody acknowledged", []seg{request, {from: sv, flags: "R", seq: 1, after: 5 * time.Second}}, capture.PhaseRequest},
+		{"a request acknowledged", []seg{request, {from: sv, flags: "A", seq: 1, ack: 4}, {from: sv, flags: "R", seq: 1, after: 5 * time.Second}}, capture.PhaseRequest},
+		{"within a response", []seg{request, response, reset(sv, ms(100))}, capture.PhaseResponse},
+		{"within a response, by the client", []seg{request, response, reset(cl, ms(100))}, capture.PhaseResponse},
+		{"idle", []seg{request, response, acked, reset(sv, 5*time.Second)}, capture.PhaseIdle},
+		{"idle, by the client", []seg{request, response, acked, reset(cl, 5*time.Second)}, capture.PhaseIdle},
+		{"idle, the acknowledgement not captured", []seg{request, response, reset(sv, 5*time.Second)}, capture.PhaseIdle},
+		{"idle, the acknowledgement not captured, by the client", []seg{request, response, reset(cl, 5*time.Second)}, capture.PhaseIdle},
+		{"a response that is sent again and again", []seg{request, response, slow(response, time.Second), slow(response, 2*time.Second), reset(sv, 4*time.Second)}, capture.PhaseResponse},
+		{"the next request on an idle connection", []seg{request, response, acked, {from: cl, flags: "PA", seq: 4, ack: 3, data: "get", after: 5 * time.Second}, reset(sv, ms(1))}, capture.PhaseRequest},
+		{"the next request, the acknowledgement not captured", []seg{request, response, {from: cl, flags: "PA", seq: 4, ack: 1, data: "get", after: 5 * time.Second}, reset(sv, 2*time.Second)}, capture.PhaseRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.play(handshake)
+			r.play(tt.script)
+			for _, o := range r.book.Batch.Observations {
+				if reset, ok := o.(*capture.ConnReset); ok {
+					if reset.Phase != tt.want {
+						t.Errorf("phase %v, want %v", reset.Phase, tt.want)
+					}
+					return
+				}
+			}
+			t.Errorf("no ConnReset: %q", r.observed())
+		})
+	}
+}
