@@ -19,7 +19,6 @@ type rig struct {
 	now   capture.Time
 	calls []string // "client data 0 \"...\"", "server gap 10 5 gap", "client end fin"
 	bytes [2][]byte
-	gone  map[*follower]bool
 	opens int
 }
 

@@ -74,7 +74,6 @@ type arrival struct {
 	held     uint32 // bytes on the wire that were stored
 	heldData int    // captured bytes that were stored
 	refused  uint32 // bytes for which there was no room
-	first    int32  // the piece that stands for the segment
 }
 
 // part is a range of an arrival.

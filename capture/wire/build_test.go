@@ -37,10 +37,6 @@ func ip6(proto layers.IPProtocol) *layers.IPv6 {
 	return &layers.IPv6{Version: 6, HopLimit: 63, NextHeader: proto, SrcIP: src6, DstIP: dst6}
 }
 
-func eth(t layers.EthernetType) *layers.Ethernet {
-	return &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: t}
-}
-
 // segment returns a TCP segment from port 40000 to 80 with payload "hello".
 func segment(over gopacket.NetworkLayer, opts ...layers.TCPOption) []gopacket.SerializableLayer {
 	s := &layers.TCP{SrcPort: 40000, DstPort: 80, Seq: 1000, Ack: 2000, ACK: true, PSH: true, Window: 512, Options: opts}
