@@ -50,6 +50,7 @@ type exchange struct {
 	hasRequest   bool // a request was seen; otherwise a response alone
 	head         bool // the method is HEAD
 	connect      bool // the method is CONNECT
+	hasParent    bool // a traceparent was there
 	requestDone  bool // no more of the request will come
 	responseDone bool // no more of the response will come
 }
@@ -63,6 +64,29 @@ func (x *exchange) keep(pool *Pool, p []byte, limit int) span {
 	before := cap(x.text)
 	s := span{uint32(len(x.text)), uint32(len(p))}
 	x.text = append(x.text, p...)
+	pool.text += cap(x.text) - before
+	return s
+}
+
+// extend appends p to the list in s, behind a comma. What would make the list
+// longer than limit is left out, whole.
+func (x *exchange) extend(pool *Pool, s span, p []byte, limit int) span {
+	switch {
+	case len(p) == 0:
+		return s
+	case s.n == 0:
+		return x.keep(pool, p, limit)
+	case int(s.n)+1+len(p) > limit:
+		return s
+	}
+	before := cap(x.text)
+	if int(s.at+s.n) != len(x.text) { // other text came in between
+		at := uint32(len(x.text))
+		x.text = append(x.text, x.bytes(s)...)
+		s.at = at
+	}
+	x.text = append(append(x.text, ','), p...)
+	s.n += uint32(1 + len(p))
 	pool.text += cap(x.text) - before
 	return s
 }

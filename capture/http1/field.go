@@ -166,13 +166,20 @@ func (m *message) keep(pool *Pool, id fieldID, name, value []byte, request bool)
 		case fieldUserAgent:
 			x.agent = x.keep(pool, value, maxAgent)
 		case fieldTraceParent:
-			if x.parent.n == 0 {
+			// W3C Trace Context, section 3.2.2, knows one value of one form. Which of
+			// several holds nobody can tell: a new trace begins, as it does for a
+			// field that is not valid (section 4.3).
+			if x.hasParent {
+				x.parent = span{}
+			} else {
 				x.parent = x.keep(pool, value, maxTraceParent)
 			}
+			x.hasParent = true
 		case fieldTraceState:
-			if x.state.n == 0 {
-				x.state = x.keep(pool, value, maxTraceState)
-			}
+			// W3C Trace Context, section 3.3.1: "Multiple tracestate header fields
+			// MUST be handled as specified by RFC7230 Section 3.2.2 Field Order",
+			// now RFC 9110, section 5.3.
+			x.state = x.extend(pool, x.state, value, maxTraceState)
 		}
 	}
 	if len(list.names) == 0 || len(x.headers) >= maxHeadersKept {

@@ -72,6 +72,38 @@ func TestKeptTextsAreBounded(t *testing.T) {
 	}
 }
 
+// Of several traceparents none holds; several tracestates are one list.
+func TestRepeatedTraceContext(t *testing.T) {
+	const parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+	for _, c1 := range []struct{ fields, parent, state string }{
+		{parent + "tracestate: a=1\r\n", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1"},
+		{parent + parent, "", ""},
+		{parent + "TraceParent: 00-aa-bb-01\r\n" + parent, "", ""},
+		{"traceparent:\r\n" + parent, "", ""},
+		{parent + "tracestate: a=1\r\nTracestate: b=2 \r\n", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1,b=2"},
+		{"tracestate: a=1\r\n" + parent + "tracestate: b=2,c=3\r\nUser-Agent: x\r\ntracestate: d=4\r\n", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1,b=2,c=3,d=4"},
+		{"tracestate:\r\ntracestate: b=2\r\ntracestate:\r\n", "", "b=2"},
+		{"tracestate: a=" + filler(500) + "\r\ntracestate: b=" + filler(20) + "\r\ntracestate: c=3\r\n", "", "a=" + filler(500) + ",c=3"},
+	} {
+		r := newRig(t, Config{}, false)
+		r.run(c("GET /a HTTP/1.1\r\nHost: h\r\n"+c1.fields+"\r\n"), s(ok))
+		e := only(t, r)
+		if string(e.TraceParent) != c1.parent || string(e.TraceState) != c1.state || string(e.Host) != "h" {
+			t.Errorf("%q: traceparent %q, tracestate %q, host %q", c1.fields, e.TraceParent, e.TraceState, e.Host)
+		}
+	}
+	// However often they come, what is kept is bounded.
+	r := newRig(t, Config{}, false)
+	script := []packet{c("GET /a HTTP/1.1\r\n"), c(strings.Repeat("tracestate: a="+filler(60)+"\r\ntraceparent: x\r\nUser-Agent: y\r\n", 80) + "\r\n")}
+	if n := most(r, script); n > 64<<10 {
+		t.Errorf("%d bytes held", n)
+	}
+	r.run(s(ok))
+	if e := only(t, r); len(e.TraceState) > maxTraceState || len(e.TraceState) < maxTraceState-64 {
+		t.Errorf("%d bytes of tracestate", len(e.TraceState))
+	}
+}
+
 // Times are those of the segments with the first and last byte of each message.
 func TestTimes(t *testing.T) {
 	r := newRig(t, Config{}, false)
