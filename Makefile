@@ -62,8 +62,12 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 .PHONY: bench
-bench: ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...
+bench: ## run the benchmarks of all rooms, and beside tcpdump (BENCH=regexp BENCHTIME=1s)
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./... | \
+	awk '/^pkg:/ {room = $$2; sub("^[^/]*/[^/]*/[^/]*/", "", room)} \
+		/^Benchmark/ {if (room != last) print "\n" room; last = room; printf "  %-38s", substr($$1, 10); \
+			for (i = 3; i < NF; i += 2) printf " %12s %s", $$i, $$(i + 1); print ""} \
+		/^(---|FAIL|panic|    )/'
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZTIME (default 1m)
