@@ -30,6 +30,9 @@ type Exchange struct {
 	// Times of the first and last byte of each message; 0 when not seen. The
 	// last byte of a message that was cut is the last one seen of it.
 	RequestStart, RequestEnd, ResponseStart, ResponseEnd Time
+	// Ended is when the exchange was over: the last byte of its messages or, with
+	// an Error, when that was known: the FIN, the reset, the timeout.
+	Ended Time
 	// Body sizes as on the wire without chunk framing, in bytes; -1 when not known.
 	RequestBody, ResponseBody int64
 	// Wire sizes: head, body and framing, in bytes.

@@ -35,6 +35,7 @@ type exchange struct {
 	end uint64
 
 	requestStart, requestEnd, responseStart, responseEnd capture.Time
+	failed                                               capture.Time // when err was known
 	requestBody, responseBody                            int64
 	requestWire, responseWire                            int64
 	lost                                                 int64
@@ -104,7 +105,7 @@ func (x *exchange) spoil(why capture.Reason, lost int64) {
 // fail notes why there is no whole response, the first cause first.
 func (x *exchange) fail(why capture.Reason) {
 	if x.err == capture.ReasonNone {
-		x.err = why
+		x.err, x.failed = why, x.parser.pool.now
 	}
 }
 
@@ -153,6 +154,7 @@ func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
 	}
 	e.Status, e.Interim = int(x.status), int(x.interim)
 	e.RequestStart, e.RequestEnd, e.ResponseStart, e.ResponseEnd = x.requestStart, x.requestEnd, x.responseStart, x.responseEnd
+	e.Ended = max(x.failed, x.requestEnd, x.responseEnd)
 	e.RequestBody, e.ResponseBody = x.requestBody, x.responseBody
 	e.RequestWire, e.ResponseWire = x.requestWire, x.responseWire
 	e.Error, e.Incomplete, e.LostBytes = x.err, x.incomplete, x.lost

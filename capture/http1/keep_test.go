@@ -128,6 +128,41 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// An exchange that failed lasted until that was known, however long ago its last
+// byte was.
+func TestEnded(t *testing.T) {
+	for _, e := range []struct {
+		name   string
+		script []packet
+		end    capture.Reason // of both sides at 5 s
+		err    capture.Reason
+		ended  capture.Time
+	}{
+		{"whole", []packet{c("GET /a HTTP/1.1\r\n\r\n"), s(ok)}, capture.ReasonReset, capture.ReasonNone, 3000},
+		{"reset", []packet{c("GET /a HTTP/1.1\r\n\r\n")}, capture.ReasonReset, capture.ReasonReset, 5e9},
+		{"closed", []packet{c("GET /a HTTP/1.1\r\n\r\n")}, capture.ReasonFIN, capture.ReasonClosedBeforeResponse, 5e9},
+		{"timed out", []packet{c("GET /a HTTP/1.1\r\n\r\n")}, capture.ReasonTimedOut, capture.ReasonTimedOut, 5e9},
+		{"cut response", []packet{c("GET /a HTTP/1.1\r\n\r\n"), s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")}, capture.ReasonFIN, capture.ReasonResponseTruncated, 5e9},
+		{"body until close", []packet{c("GET /a HTTP/1.1\r\n\r\n"), s("HTTP/1.1 200 OK\r\n\r\nab")}, capture.ReasonFIN, capture.ReasonNone, 3000},
+		{"cut request, answered", []packet{c("POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\nab"), s(ok)}, capture.ReasonFIN, capture.ReasonRequestTruncated, 5e9},
+	} {
+		r := newRig(t, Config{}, false)
+		for _, p := range e.script {
+			r.send(p)
+		}
+		// The server's end decides; that of the client comes later.
+		r.now = 5e9
+		r.end(capture.Server, e.end)
+		if e.name != "cut request, answered" {
+			r.now = 9e9
+		}
+		r.end(capture.Client, e.end)
+		if x := only(t, r); x.Ended != e.ended || x.Error != e.err {
+			t.Errorf("%s: ended at %d with %q, want %d with %q", e.name, x.Ended, x.Error, e.ended, e.err)
+		}
+	}
+}
+
 func TestPortCounters(t *testing.T) {
 	r := newRig(t, Config{}, false)
 	r.run(

@@ -99,6 +99,7 @@ func (p *Parser) Gap(at capture.Mark, from capture.Side, n int, why capture.Reas
 	if n <= 0 || s.ended {
 		return
 	}
+	p.pool.now = at.Time
 	s.next, s.heard = at.Offset+uint64(n), true
 	switch s.state {
 	case stateDesync, stateUpgraded, stateSwitched:

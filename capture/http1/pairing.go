@@ -383,6 +383,7 @@ func (p *Parser) join(server *stream, x, r *exchange) {
 	x.lost += r.lost
 	if r.err != capture.ReasonNone && r.err != capture.ReasonUnsolicited {
 		x.fail(r.err)
+		x.failed = min(x.failed, r.failed)
 	}
 	for _, h := range r.headers {
 		x.headers = append(x.headers, headerSpan{h.name, x.keep(p.pool, r.bytes(h.value), maxHeaderValue)})

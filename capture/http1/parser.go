@@ -71,6 +71,7 @@ func (g *segment) offset() uint64 { return g.at.Offset + uint64(g.i) }
 // Data implements [capture.Handler].
 func (p *Parser) Data(at capture.Mark, from capture.Side, b []byte) {
 	s := &p.sides[from]
+	p.pool.now = at.Time
 	g := segment{at: at, from: from, b: b}
 	for g.i < len(b) {
 		switch s.state {
@@ -373,6 +374,7 @@ func (p *Parser) End(at capture.Mark, from capture.Side, why capture.Reason) {
 		return
 	}
 	s.ended = true
+	p.pool.now = at.Time
 	if from == capture.Client {
 		p.endClient(s, at, why)
 	} else {

@@ -16,10 +16,11 @@ type Pool struct {
 	buffers   [][]byte
 	exchanges *exchange // free, linked by next
 
-	oldest, newest *exchange // open, by age
-	open           int       // how many are open
-	text           int       // capacity of the texts of open exchanges
-	buffered       int       // capacity of the buffers in use
+	oldest, newest *exchange    // open, by age
+	open           int          // how many are open
+	text           int          // capacity of the texts of open exchanges
+	buffered       int          // capacity of the buffers in use
+	now            capture.Time // of the last call of any parser
 	headers        []capture.Header
 }
 
