@@ -5,28 +5,15 @@ import (
 	"compress/gzip"
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/capturetest"
-	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
 	"github.com/wiretell/wiretell/capture/pcap"
 )
 
 var update = flag.Bool("update", false, "write the golden files and the table in docs/usage.md")
-
-// beWiretell makes the test binary behave as wiretell itself, so that tests can
-// start it as a process.
-const beWiretell = "BE_WIRETELL"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(beWiretell) != "" {
-		main()
-	}
-	os.Exit(netnstest.Main(m))
-}
 
 // wiretell runs a command line in this process.
 func wiretell(env []string, args ...string) (stdout, stderr string, code int) {
@@ -35,17 +22,7 @@ func wiretell(env []string, args ...string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), code
 }
 
-// command returns wiretell as a process with nothing but env in its environment.
-func command(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
-	t.Helper()
-	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
-	cmd = exec.CommandContext(t.Context(), "/proc/self/exe", args...)
-	cmd.Env = []string{beWiretell + "=1"}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	return cmd, stdout, stderr
-}
-
-// frames returns the shop's frames.
+// shop returns the shop's frames.
 func shop(t testing.TB) []capturetest.Segment {
 	t.Helper()
 	s, err := capturetest.ReadScript("testdata/shop.script")

@@ -15,6 +15,8 @@ import (
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/filter"
 	"github.com/wiretell/wiretell/capture/observer"
+	"github.com/wiretell/wiretell/exporter"
+	"github.com/wiretell/wiretell/exporter/selector"
 )
 
 // observeFlags are the settings that run, read and demo share.
@@ -22,6 +24,7 @@ type observeFlags struct {
 	ports          []string
 	filter         string
 	filterBPF      string
+	selection      string
 	streamTimeout  time.Duration
 	idleTimeout    time.Duration
 	maxConns       int
@@ -43,6 +46,7 @@ func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.ports, "port", nil, "follow only these `ports` (TCP and UDP, as 8080 or 8000-8100); the rest is counted")
 	f.StringVar(&o.filter, "filter", "", "follow only packets that this `expression` in tcpdump's language selects; the rest is counted")
 	f.StringVar(&o.filterBPF, "filter-bpf", "", "the same as `bytecode`, the output of \"tcpdump -ddd EXPRESSION\"")
+	f.StringVar(&o.selection, "select", "", "export only the exchanges and events that this `expression` selects, as spans, log records and lines; metrics count all (\"wiretell explain select\")")
 	f.DurationVar(&o.streamTimeout, "stream-timeout", 10*time.Second, "how long to wait for bytes that are missing in a stream")
 	f.DurationVar(&o.idleTimeout, "idle-timeout", 15*time.Minute, "how long a silent connection is followed")
 	f.IntVar(&o.maxConns, "max-connections", 65536, "most connections followed at once, a `number`")
@@ -146,6 +150,26 @@ var (
 	exporterNames = []string{"text", "otlp", "none"}
 	deniedModes   = []string{"exit", "stay"}
 )
+
+// selector compiles the selection, nil when none is set.
+func (o *observeFlags) selector() (exporter.Selector, error) {
+	if o.selection == "" {
+		return nil, nil
+	}
+	s, err := selector.Compile(o.selection)
+	var m *selector.Error
+	switch {
+	case errors.As(err, &m):
+		hint := m.Hint
+		if hint == "" {
+			hint = `"wiretell explain select" lists what is understood`
+		}
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--select: %s: %s", m.Pos(), m.Msg), hint: hint}
+	case err != nil:
+		return nil, usagef("--select: %v", err)
+	}
+	return s, nil
+}
 
 // completeWords registers the words that flags take with the shell's completion.
 func completeWords(cmd *cobra.Command) {

@@ -48,6 +48,11 @@ func (p *pipeline) exporters() error {
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
+	selection, err := p.flags.selector()
+	if err != nil {
+		return err
+	}
+	cfg.Select = selection
 	wanted := p.flags.exporters
 	if len(wanted) == 0 {
 		switch {
@@ -66,6 +71,7 @@ func (p *pipeline) exporters() error {
 		case "text":
 			x := text.New(p.stdout)
 			x.Redactor = exporter.NewRedactor(exporter.Redaction(p.flags.redact), nil)
+			x.Select = selection
 			p.desk.Exporters = append(p.desk.Exporters, x)
 		case "otlp":
 			otlp = true

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/exporter/selector"
 	"github.com/wiretell/wiretell/semconv"
 )
 
@@ -39,10 +40,15 @@ OTEL_* variables. "wiretell demo" shows all of it in ten seconds.`,
 	return root
 }
 
+// selectTopic is what "wiretell explain" knows beside the diagnoses.
+const selectTopic = "select"
+
 func newExplain() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [ID]",
 		Short: "Say what a diagnosis means, what proves it and what to do; without an ID list all",
+		Long: `Explain says what a diagnosis means, what proves it and what to do; without an ID
+it lists all. "wiretell explain select" lists the fields of --select.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("explain takes one id, but %d are given", len(args))
@@ -54,6 +60,7 @@ func newExplain() *cobra.Command {
 			for _, l := range diagnosis.Leaves() {
 				ids = append(ids, l.ID+"\t"+l.Title)
 			}
+			ids = append(ids, selectTopic+"\tthe fields of --select")
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,6 +68,10 @@ func newExplain() *cobra.Command {
 				for _, l := range diagnosis.Leaves() {
 					fmt.Fprintf(cmd.OutOrStdout(), "%-10s %s\n", l.ID, l.Title)
 				}
+				return nil
+			}
+			if args[0] == selectTopic {
+				fmt.Fprint(cmd.OutOrStdout(), selector.Explain())
 				return nil
 			}
 			text, ok := diagnosis.Explain(args[0])
