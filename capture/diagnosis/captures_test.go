@@ -20,6 +20,11 @@ func diagnose(t *testing.T, path string) (diagnosis.Input, []diagnosis.Finding) 
 		t.Fatal(err)
 	}
 	defer src.Close()
+	return diagnoseSource(filepath.Base(path), src)
+}
+
+// diagnoseSource does so over any source.
+func diagnoseSource(name string, src capture.Source) (diagnosis.Input, []diagnosis.Finding) {
 	tree := diagnosis.New(diagnosis.Config{})
 	batch := new(capture.Batch)
 	o := observer.New(observer.Config{
@@ -32,7 +37,7 @@ func diagnose(t *testing.T, path string) (diagnosis.Input, []diagnosis.Finding) 
 		},
 	}, src)
 	snap := new(capture.Snapshot)
-	in := diagnosis.Input{Snapshot: snap, Capture: diagnosis.CaptureFacts{File: filepath.Base(path), Err: o.Run()}}
+	in := diagnosis.Input{Snapshot: snap, Capture: diagnosis.CaptureFacts{File: name, Err: o.Run()}}
 	o.Counters().CopyTo(snap)
 	src.Stats(&snap.Source)
 	return in, tree.Final(0, in)

@@ -192,13 +192,13 @@ func cutMessageLeaf() Leaf {
 	return Leaf{
 		ID: "DIR-06", Title: "Messages cut before their end", Class: Direction, Severity: Warning, Confidence: Certain,
 		Path:       []Step{{"Did responses arrive?", "yes"}, {"Whole?", "no, the connection ended first"}},
-		Condition:  "a connection ended before the Content-Length or the last chunk of a message",
+		Condition:  "a connection was closed before the Content-Length or the last chunk of a message, or reset within a response of any kind",
 		Meaning:    "One side gave up in the middle of a message: a client that cancelled, a server that crashed, a proxy that ran out of patience.",
-		Guard:      "Responses without a body (HEAD, 204, 304) and bodies that end with the connection are not cut.",
+		Guard:      "Responses without a body (HEAD, 204, 304) are not cut, nor are bodies that end with the connection when it is closed; a reset is no such end.",
 		Thresholds: []Threshold{{"messages", "messages", 3, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}},
-		Body:     "{{responses}} responses and {{requests}} requests on port {{port}}[[ ({{direction}})]] were cut before their end.",
+		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}, {Name: "resets", Description: "of the responses, those cut by a reset"}},
+		Body:     "{{responses}} responses and {{requests}} requests on port {{port}}[[ ({{direction}})]] were cut before their end ({{resets}} by a reset).",
 		Remedy:   Remedy{Summary: "See who closed: look for cancelled clients, crashes of the server, and time-outs of a proxy between.", Command: "kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].lastState}'; kubectl logs POD -c APP --previous"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			for i := range v.ports {
@@ -206,12 +206,13 @@ func cutMessageLeaf() Leaf {
 				if p.seen == nil || p.Transport != capture.TCP {
 					continue
 				}
-				responses, requests := p.seen.cutResponses, p.seen.cutRequests
+				cut := p.seen.cut
 				if !v.final {
-					responses, requests = responses-p.seen.cutBase, requests-p.seen.reqBase
+					was := p.seen.cutBase
+					cut = cutMessages{cut.responses - was.responses, cut.requests - was.requests, cut.resets - was.resets}
 				}
-				if float64(responses+requests) >= l.threshold(v, "messages") {
-					emit(hit{subject: p.subject(), evidence: []Evidence{number("responses", responses), number("requests", requests)}})
+				if float64(cut.responses+cut.requests) >= l.threshold(v, "messages") {
+					emit(hit{subject: p.subject(), evidence: []Evidence{number("responses", cut.responses), number("requests", cut.requests), number("resets", cut.resets)}})
 				}
 			}
 		},

@@ -307,20 +307,45 @@ func overflowLeaf() Leaf {
 
 const healthyID = "OK-00"
 
+// wireErrors reports whether the network or a peer failed an exchange in the
+// span, or inbound connects failed again and again. Outbound ones have leaves.
+func (v *view) wireErrors() bool {
+	broken := v.seen.broken
+	if !v.final {
+		broken -= v.seen.brokenBase
+	}
+	if broken > 0 {
+		return true
+	}
+	for i := range v.ports {
+		if v.ports[i].unanswered(silentReasons()...) > 0 {
+			return true
+		}
+	}
+	// A scanner tries each port once, and a client that has gone away is nobody's
+	// fault.
+	return slices.ContainsFunc(v.seen.order, func(f *failure) bool {
+		return !f.outgoing() && f.repeated && f.count(v) >= maxInboundFailures
+	})
+}
+
+// maxInboundFailures is as many as NET-SYN-04 takes for somebody who means it.
+const maxInboundFailures = 3
+
 func healthyLeaf() Leaf {
 	return Leaf{
 		ID: healthyID, Title: "Healthy", Class: Export, Severity: Info, Confidence: Certain,
 		Path:       []Step{{"Can we capture?", "yes"}, {"Do requests and responses arrive?", "yes"}, {"Does anything else hold?", "nothing worse than information"}},
-		Condition:  "requests were seen, at least 99 % of those that ended were answered, and no leaf of severity warning or error holds or is about to",
+		Condition:  "requests were seen, at least 99 % of those that ended were answered, no request was left without an answer and no message cut by the network or a peer, and no leaf of severity warning or error holds or is about to",
 		Meaning:    "wiretell sees what there is to see, and it gets out.",
-		Guard:      "Said only when nothing worse than information holds; a window without requests changes nothing.",
+		Guard:      "Said only when nothing worse than information holds; one error on the wire, on any port, is enough to be silent, even where it is too rare for a leaf of its own. Resets of idle connections are no errors. A window without requests changes nothing.",
 		Thresholds: []Threshold{{"answered", "percent of the requests that ended", 99, 99}},
 		Raise:      1, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "requests", Description: "requests"}, {Name: "responses", Description: "responses"}, {Name: "ports", Description: "server ports with requests"}, {Name: "drops", Description: "packets that the kernel dropped"}, {Name: "coverage", Description: "percent of the inbound TCP packets that were captured"}},
 		Body:     "Healthy: {{requests}} requests and {{responses}} responses on port {{ports}}, {{drops}} drops[[, coverage {{coverage}} %]].",
 		Remedy:   Remedy{Summary: "Nothing to mend."},
 		check: func(v *view, l *Leaf, emit func(hit)) {
-			if v.worst > Info {
+			if v.worst > Info || v.wireErrors() {
 				return
 			}
 			var requests, responses, answered, ended uint64

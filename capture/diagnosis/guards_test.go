@@ -106,7 +106,7 @@ func trafficMisses() []nearMiss {
 				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Error: capture.ReasonResponseTruncated})
 			}
 		}},
-		{id: "DIR-06", what: "reset is no cut", each: func(w *world) {
+		{id: "DIR-06", what: "reset before the response began is no cut", each: func(w *world) {
 			w.healthy()
 			for range 9 {
 				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Error: capture.ReasonReset})
@@ -247,6 +247,22 @@ func exportMisses() []nearMiss {
 		{id: "OK-00", what: "two in a hundred are not answered", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 98)
 			w.unanswered(8080, capture.ReasonTimedOut, 2)
+		}},
+		{id: "OK-00", what: "one in a thousand is not answered", each: func(w *world) {
+			w.requests(8080, capture.RoleServer, 999)
+			w.unanswered(8080, capture.ReasonClosed, 1)
+		}},
+		{id: "OK-00", what: "one response on another port is cut by a reset", each: func(w *world) {
+			w.healthy()
+			w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.7:5000"), Role: capture.RoleClient}, Status: 200, Error: capture.ReasonReset})
+		}},
+		{id: "OK-00", what: "one response stalls", each: func(w *world) {
+			w.healthy()
+			w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Status: 200, Error: capture.ReasonTimedOut})
+		}},
+		{id: "OK-00", what: "connects from outside get no answer", each: func(w *world) {
+			w.healthy()
+			w.fail("10.0.0.1:8080", capture.RoleServer, capture.ReasonTimedOut, 3, 3)
 		}},
 		{id: "OK-00", what: "requests are answered while packets are dropped", each: func(w *world) {
 			w.healthy()

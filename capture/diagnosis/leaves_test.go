@@ -168,7 +168,13 @@ func directionFixtures() []fixture {
 				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Error: capture.ReasonResponseTruncated})
 			}
 			w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Error: capture.ReasonRequestTruncated})
-		}, subject: inbound(8080), want: map[string]any{"responses": int64(3), "requests": int64(1)}},
+		}, subject: inbound(8080), want: map[string]any{"responses": int64(3), "requests": int64(1), "resets": int64(0)}},
+		{id: "DIR-06", cause: func(w *world) {
+			w.healthy()
+			for range 3 {
+				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Status: 200, Error: capture.ReasonReset})
+			}
+		}, subject: inbound(8080), want: map[string]any{"responses": int64(3), "requests": int64(0), "resets": int64(3)}},
 	}
 }
 

@@ -22,20 +22,27 @@ type observed struct {
 	ports    map[capture.PortKey]*portSeen
 	failures map[failureKey]*failure
 	order    []*failure // of first sight
+	// broken counts exchanges that the network or a peer cut, or let time out,
+	// after they had begun: since the start, and at the beginning of the window.
+	broken, brokenBase uint64
 	// Beyond counts observations that found no room here.
 	beyond uint64
 }
 
 // portSeen is what was observed on one port.
 type portSeen struct {
-	names, alpn      []string // of ClientHellos
-	moreNames        uint64
-	version          uint16 // of the last hello
-	ech              uint64
-	midstream        uint64 // TLS recognised midway
-	cutResponses     uint64 // responses that ended early
-	cutRequests      uint64
-	cutBase, reqBase uint64 // the two at the beginning of the window
+	names, alpn  []string // of ClientHellos
+	moreNames    uint64
+	version      uint16 // of the last hello
+	ech          uint64
+	midstream    uint64      // TLS recognised midway
+	cut, cutBase cutMessages // since the start; at the beginning of the window
+}
+
+// cutMessages counts messages that ended early.
+type cutMessages struct {
+	responses, requests uint64
+	resets              uint64 // of the responses, by a reset
 }
 
 type failureKey struct {
@@ -69,16 +76,44 @@ func (o *observed) observe(ob capture.Observation) {
 	case *capture.ConnFailed:
 		o.failed(ob)
 	case *capture.Exchange:
-		if ob.Error != capture.ReasonResponseTruncated && ob.Error != capture.ReasonRequestTruncated {
-			return
+		o.exchange(ob)
+	}
+}
+
+// exchange takes note of a message that the network or a peer cut. A response
+// that began (it has a status) and whose connection was then reset, or reported
+// unreachable, is cut as one that a close ends early.
+func (o *observed) exchange(x *capture.Exchange) {
+	var request, reset bool
+	switch x.Error {
+	case capture.ReasonRequestTruncated:
+		request = true
+	case capture.ReasonResponseTruncated:
+	case capture.ReasonReset, capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited:
+		if x.Status == 0 {
+			return // nothing of the response came: PortStats.UnansweredBy has it
 		}
-		if p := o.port(&ob.Conn); p == nil {
-			return
-		} else if ob.Error == capture.ReasonResponseTruncated {
-			p.cutResponses++
-		} else {
-			p.cutRequests++
+		reset = x.Error == capture.ReasonReset
+	case capture.ReasonTimedOut:
+		if x.Status != 0 {
+			o.broken++ // perhaps only a stream of events with nothing to say
 		}
+		return
+	default:
+		return
+	}
+	o.broken++
+	p := o.port(&x.Conn)
+	if p == nil {
+		return
+	}
+	if request {
+		p.cut.requests++
+	} else {
+		p.cut.responses++
+	}
+	if reset {
+		p.cut.resets++
 	}
 }
 
@@ -178,8 +213,9 @@ func (o *observed) failed(f *capture.ConnFailed) {
 // kinds of failure that have not been seen for quiet windows.
 func (o *observed) endWindow(quiet int) {
 	for _, p := range o.ports {
-		p.cutBase, p.reqBase = p.cutResponses, p.cutRequests
+		p.cutBase = p.cut
 	}
+	o.brokenBase = o.broken
 	o.order = slices.DeleteFunc(o.order, func(f *failure) bool {
 		f.base = f.total
 		if f.idle++; f.idle <= quiet {
