@@ -122,13 +122,13 @@ const (
 
 // Attributes is the table of attribute names, sorted by name.
 var Attributes = [...]Attribute{
-	{Name: ClientAddress, Type: String, Stability: Stable, Description: "Address of the client: the peer that connected."},
+	{Name: ClientAddress, Type: String, Stability: Stable, Description: "Address of the client: the peer that connected. Forwarded and X-Forwarded-For are not read, so behind a proxy it is the proxy's."},
 	{Name: ClientPort, Type: Int, Stability: Stable, Description: "Port of the client."},
 	{Name: DNSResponseCode, Type: String, Description: "Response code of a DNS answer.", Reserved: true},
 	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `closed_before_response`, `response_truncated`, `request_truncated`, ..., or the status code as the HTTP conventions ask."},
 	{Name: HTTPRequestBodySize, Type: Int, Description: "Size in bytes of the request body as on the wire, without chunk framing."},
 	{Name: HTTPRequestHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Request header fields that the user allowed, key in lower case."},
-	{Name: HTTPRequestMethod, Type: String, Stability: Stable, Description: "Request method, `_OTHER` beyond the known list."},
+	{Name: HTTPRequestMethod, Type: String, Stability: Stable, Description: "Request method, `_OTHER` beyond the known list; absent when the request was not seen."},
 	{Name: HTTPRequestMethodOriginal, Type: String, Stability: Stable, Description: "Method as on the wire when `http.request.method` is `_OTHER`."},
 	{Name: HTTPResponseBodySize, Type: Int, Description: "Size in bytes of the response body as on the wire, without chunk framing."},
 	{Name: HTTPResponseHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Response header fields that the user allowed, key in lower case."},
@@ -151,8 +151,8 @@ var Attributes = [...]Attribute{
 	{Name: RPCMethod, Type: String, Description: "Fully qualified method.", Reserved: true},
 	{Name: RPCResponseStatusCode, Type: String, Description: "Status code of the call.", Reserved: true},
 	{Name: RPCSystemName, Type: String, Description: "`grpc`.", Reserved: true},
-	{Name: ServerAddress, Type: String, Stability: Stable, Description: "Host of the absolute-form target or of the Host field, else the server's address."},
-	{Name: ServerPort, Type: Int, Stability: Stable, Description: "Port that was listened on; for CLIENT spans the port of the authority when it names one."},
+	{Name: ServerAddress, Type: String, Stability: Stable, Description: "Host of the absolute-form target or of the Host field, else the server's address. Forwarded and X-Forwarded-Host are not read."},
+	{Name: ServerPort, Type: Int, Stability: Stable, Description: "Port that goes with `server.address`: the one that the absolute-form target or the Host field names, else the scheme's default (80 for `http`); where neither names a host, the TCP port, which `network.local.port` and `network.peer.port` always are. In metrics of servers, of connections and in events it is the TCP port, of which there are few."},
 	{Name: ServiceInstanceID, Type: String, Description: "Only for what wiretell says of itself; never invented for traffic."},
 	{Name: ServiceName, Type: String, Stability: Stable, Description: "The user's service for traffic, `wiretell` for what wiretell says of itself."},
 	{Name: ServiceVersion, Type: String, Stability: Stable, Description: "Version of wiretell under its own resource."},
@@ -162,7 +162,7 @@ var Attributes = [...]Attribute{
 	{Name: URLFull, Type: String, Stability: Stable, Description: "Redacted absolute URL, on CLIENT spans."},
 	{Name: URLPath, Type: String, Stability: Stable, Description: "Redacted path; a segment that looks like a token is `{redacted}`."},
 	{Name: URLQuery, Type: String, Stability: Stable, Description: "Redacted query: keys are kept, secret values are `REDACTED`."},
-	{Name: URLScheme, Type: String, Stability: Stable, Description: "`http`: what can be read is not encrypted."},
+	{Name: URLScheme, Type: String, Stability: Stable, Description: "The scheme of the absolute-form target, else `http`: what can be read is not encrypted. X-Forwarded-Proto is not read."},
 	{Name: URLTemplate, Type: String, Description: "Heuristic template of the path.", Reserved: true},
 	{Name: UserAgentOriginal, Type: String, Stability: Stable, Description: "The User-Agent field."},
 

@@ -31,4 +31,8 @@
 // those without a remote controller are there. An event of a connection gets the
 // ids of an exchange that ended in the same batch; one that ends later is not
 // known yet. Writing OTLP JSON lines is synchronous.
+//
+// Forwarded, X-Forwarded-For, X-Forwarded-Host and X-Forwarded-Proto are not
+// read, as anybody can send them: client.address is the peer that connected,
+// server.address and url.scheme are those of the request itself.
 package otel

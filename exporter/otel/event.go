@@ -204,7 +204,7 @@ func (b *eventBuilder) exchange(lr plog.LogRecord, event *semconv.Event, f *fact
 	r := b.begin(lr, event, f.end, body)
 	b.conn(&r, &f.Conn)
 	r.a.str(semconv.HTTPRequestMethod, f.method)
-	if f.method == semconv.MethodOther && f.HasRequest {
+	if f.method == semconv.MethodOther {
 		r.a.str(semconv.HTTPRequestMethodOriginal, b.spans.texts.clean(f.Method, limitOther))
 	}
 	if f.Status != 0 {

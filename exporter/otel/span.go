@@ -35,7 +35,7 @@ type facts struct {
 	hasParent  bool
 	sampled    bool
 	client     bool   // seen from the connecting side
-	method     string // a known one, or _OTHER
+	method     string // a known one, or _OTHER; "" when no request was seen
 	route      *route
 	start, end capture.Time
 	errorType  string // "" on success
@@ -46,6 +46,7 @@ type facts struct {
 	hadUser    bool   // it named a user
 	server     string // server.address
 	serverPort int
+	scheme     string // url.scheme; "" when no request was seen
 }
 
 // local returns the end in the observed namespace, and the peer. Where that is
@@ -73,20 +74,28 @@ func (b *spanBuilder) examine(f *facts, ex *capture.Exchange) {
 	}
 	f.sampled = b.sampler.sample(f.traceID, parent)
 
-	f.method = semconv.MethodOther
-	if m, ok := b.methods[string(ex.Method)]; ok {
-		f.method = m
+	// Of a response without its request nobody knows the method.
+	if ex.HasRequest {
+		f.method = semconv.MethodOther
+		if m, ok := b.methods[string(ex.Method)]; ok {
+			f.method = m
+		}
 	}
 	f.start = firstTime(ex.RequestStart, ex.ResponseStart, ex.RequestEnd, ex.ResponseEnd)
 	// The capture's clock may step backwards: no span ends before it starts.
 	f.end = max(f.start, ex.RequestEnd, ex.ResponseStart, ex.ResponseEnd)
+	if isWireError(ex.Error) {
+		// Whoever waited did so until the reset, the end or the timeout.
+		f.end = max(f.end, ex.Ended)
+	}
 	f.errorType = exchangeError(ex, f.client)
 	f.failed = f.errorType != ""
 	if ex.HasRequest {
 		f.target = splitTarget(ex.Method, ex.Target)
+		f.scheme = b.scheme(f.target.scheme)
 	}
 	b.findServer(f)
-	if !f.client {
+	if !f.client && ex.HasRequest {
 		for i := range b.routes {
 			if b.routes[i].match(f.method, f.target.path) {
 				f.route = &b.routes[i]
@@ -96,9 +105,21 @@ func (b *spanBuilder) examine(f *facts, ex *capture.Exchange) {
 	}
 }
 
-// findServer names the server: by the authority of the target, by the Host
-// field, or by its address. The port of a server is the one it listens on; that
-// of a client's request may be another one, when a proxy is in between.
+// scheme returns url.scheme: that of the absolute form, else http.
+func (b *spanBuilder) scheme(absolute []byte) string {
+	switch {
+	case len(absolute) == 0 || bytes.EqualFold(absolute, []byte("http")):
+		return "http"
+	case bytes.EqualFold(absolute, []byte("https")):
+		return "https"
+	}
+	return b.texts.clean(lower(absolute), limitOther)
+}
+
+// findServer names the server that was asked for: by the authority of the
+// target, by the Host field, or by its address. Address and port come from the
+// same place, as the conventions say ("Setting server.address and server.port
+// attributes"); where TCP went is network.local.port or network.peer.port.
 func (b *spanBuilder) findServer(f *facts) {
 	f.authority = f.target.authority
 	if f.authority == nil {
@@ -111,7 +132,16 @@ func (b *spanBuilder) findServer(f *facts) {
 	} else {
 		f.server = b.texts.addr(f.Conn.Server)
 	}
-	if !f.client || f.serverPort == 0 {
+	switch {
+	case f.serverPort != 0:
+	// RFC 9110, section 4.2.1: "If the port subcomponent is empty or not given,
+	// TCP port 80 (the reserved port for WWW services) is the default." Section
+	// 4.2.2 says the same of https and 443.
+	case len(host) > 0 && f.scheme == "http":
+		f.serverPort = 80
+	case len(host) > 0 && f.scheme == "https":
+		f.serverPort = 443
+	default:
 		f.serverPort = int(f.Conn.Server.Port)
 	}
 }
@@ -183,14 +213,17 @@ func (b *spanBuilder) build(dst []byte, f *facts) []byte {
 	e.bytes(fieldTraceID, f.traceID[:])
 	e.bytes(fieldSpanID, f.spanID[:])
 	flags := uint32(flagHasIsRemote)
+	if f.sampled {
+		// Of this span the sampler decided, not who sent the parent (W3C Trace
+		// Context, section 3.2.2.5.1).
+		flags |= flagSampled
+	}
 	if f.hasParent {
-		flags |= flagIsRemote | uint32(f.parent.flags)
+		flags |= flagIsRemote | uint32(f.parent.flags)&^flagSampled
 		if state := traceState(f.TraceState); state != "" {
 			e.text(fieldTraceState, state)
 		}
 		e.bytes(fieldParentSpanID, f.parent.spanID[:])
-	} else {
-		flags |= flagSampled
 	}
 	e.text(fieldName, b.name(f))
 	e.varint(fieldKind, b.kind(f))
@@ -214,7 +247,7 @@ func (b *spanBuilder) build(dst []byte, f *facts) []byte {
 
 func (b *spanBuilder) name(f *facts) string {
 	method := f.method
-	if method == semconv.MethodOther {
+	if method == semconv.MethodOther || method == "" {
 		method = semconv.SpanNameHTTP
 	}
 	if f.route != nil {
@@ -235,7 +268,7 @@ func (b *spanBuilder) kind(f *facts) uint64 {
 
 func (b *spanBuilder) putHTTP(e *encoder, f *facts) {
 	e.str(semconv.HTTPRequestMethod, f.method)
-	if f.method == semconv.MethodOther && f.HasRequest {
+	if f.method == semconv.MethodOther {
 		e.str(semconv.HTTPRequestMethodOriginal, b.texts.clean(f.Method, limitOther))
 	}
 	if f.Status != 0 {
@@ -324,20 +357,16 @@ func lower(b []byte) []byte {
 // putURL states the URL and the server's name: url.full for clients, its parts
 // for servers.
 func (b *spanBuilder) putURL(e *encoder, f *facts) {
-	scheme := "http"
-	if len(f.target.scheme) > 0 {
-		scheme = b.texts.clean(lower(f.target.scheme), limitOther)
-	}
 	e.str(semconv.ServerAddress, f.server)
 	e.int(semconv.ServerPort, int64(f.serverPort))
-	e.str(semconv.URLScheme, scheme)
+	e.str(semconv.URLScheme, f.scheme)
 	if !f.HasRequest {
 		return
 	}
 	b.buf = b.redactor.Path(b.buf[:0], f.target.path)
 	if f.client {
 		if f.method != "CONNECT" {
-			e.str(semconv.URLFull, b.fullURL(f, scheme))
+			e.str(semconv.URLFull, b.fullURL(f))
 		}
 		return
 	}
@@ -349,10 +378,10 @@ func (b *spanBuilder) putURL(e *encoder, f *facts) {
 }
 
 // fullURL puts url.full together; the redacted path stands in b.buf.
-func (b *spanBuilder) fullURL(f *facts, scheme string) string {
+func (b *spanBuilder) fullURL(f *facts) string {
 	path, authority := b.buf, f.authority
 	n := len(path)
-	b.buf = append(b.buf, scheme...)
+	b.buf = append(b.buf, f.scheme...)
 	b.buf = append(b.buf, "://"...)
 	if f.hadUser {
 		// "url.full MUST NOT contain credentials": url.full of the conventions.

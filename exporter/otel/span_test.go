@@ -149,10 +149,25 @@ func TestSpanTable(t *testing.T) {
 		{"no request", capture.RoleServer, func(x *capture.Exchange) {
 			*x = capture.Exchange{Conn: x.Conn, Status: 200, ResponseStart: epoch, ResponseEnd: epoch + 9, Error: capture.ReasonUnsolicited, ResponseBody: -1}
 		}, "HTTP", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
-			semconv.HTTPRequestMethod: "_OTHER", semconv.HTTPRequestMethodOriginal: nil, semconv.URLPath: nil, semconv.ServerAddress: "10.0.0.2",
+			semconv.HTTPRequestMethod: nil, semconv.HTTPRequestMethodOriginal: nil, semconv.URLPath: nil, semconv.URLScheme: nil, semconv.HTTPRoute: nil,
+			semconv.ServerAddress: "10.0.0.2", semconv.ServerPort: int64(8080), semconv.HTTPResponseStatusCode: int64(200),
 			semconv.ExchangeIncomplete: "unsolicited", semconv.HTTPRequestWireSize: nil}},
+		{"no request, missed", capture.RoleServer, func(x *capture.Exchange) {
+			*x = capture.Exchange{Conn: x.Conn, Status: 200, ResponseStart: epoch, ResponseEnd: epoch + 9, Incomplete: capture.ReasonJoinedMidstream, ResponseBody: -1}
+		}, "HTTP", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.HTTPRequestMethod: nil, semconv.ExchangeIncomplete: "joined_midstream"}},
+		{"Host with a port of its own", capture.RoleServer, func(x *capture.Exchange) {
+			x.Host, x.Conn.Server = []byte("shop.example:8443"), endpointOf("10.0.0.2:80")
+		}, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.ServerAddress: "shop.example", semconv.ServerPort: int64(8443), semconv.NetworkLocalPort: int64(80)}},
+		{"Host without a port", capture.RoleServer, func(x *capture.Exchange) { x.Host = []byte("shop.example") }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.ServerAddress: "shop.example", semconv.ServerPort: int64(80), semconv.NetworkLocalPort: int64(8080)}},
+		{"https in the target", capture.RoleServer, func(x *capture.Exchange) { x.Target = []byte("HTTPS://shop.example/x") }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.ServerAddress: "shop.example", semconv.ServerPort: int64(443), semconv.URLScheme: "https", semconv.URLPath: "/x"}},
+		{"no Host, server", capture.RoleServer, func(x *capture.Exchange) { x.Host = nil }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.ServerAddress: "10.0.0.2", semconv.ServerPort: int64(8080)}},
 		{"absolute form", capture.RoleClient, func(x *capture.Exchange) { x.Target = []byte("http://u:p@api.example/x?a=1#f") }, "GET", ptrace.SpanKindClient, ptrace.StatusCodeUnset, map[string]any{
-			semconv.URLFull: "http://REDACTED:REDACTED@api.example/x?a=1", semconv.ServerAddress: "api.example", semconv.ServerPort: int64(8080)}},
+			semconv.URLFull: "http://REDACTED:REDACTED@api.example/x?a=1", semconv.ServerAddress: "api.example", semconv.ServerPort: int64(80), semconv.NetworkPeerPort: int64(8080)}},
 		{"authority form", capture.RoleClient, func(x *capture.Exchange) {
 			x.Method, x.Target = []byte("CONNECT"), []byte("api.example:443")
 		}, "CONNECT", ptrace.SpanKindClient, ptrace.StatusCodeUnset, map[string]any{
@@ -193,6 +208,49 @@ func TestSpanTable(t *testing.T) {
 			t.Errorf("%s: from %d to %d, flags %x", c.name, sp.StartTimestamp(), sp.EndTimestamp(), sp.Flags())
 		}
 		checkAttrs(t, c.name, sp.Attributes(), c.attrs)
+	}
+}
+
+// An exchange that failed lasts until that was known; one that wiretell could
+// not follow ends with what was seen of it.
+func TestFailedSpanLasts(t *testing.T) {
+	for why, last := range map[capture.Reason]time.Duration{
+		capture.ReasonReset: 5 * time.Second, capture.ReasonTimedOut: 5 * time.Second, capture.ReasonClosedBeforeResponse: 5 * time.Second,
+		capture.ReasonShutdown: time.Millisecond, capture.ReasonGap: time.Millisecond,
+	} {
+		var b capture.Batch
+		ex := exchange(&b, capture.RoleServer)
+		ex.Status, ex.ResponseStart, ex.ResponseEnd, ex.ResponseBody, ex.Error = 0, 0, 0, -1, why
+		ex.Ended = epoch.Add(5 * time.Second)
+		sp := build(t, start(t, Config{}), ex)
+		if got := capture.Time(sp.EndTimestamp()).Sub(epoch); got != last {
+			t.Errorf("%s: %s, want %s", why, got, last)
+		}
+	}
+}
+
+// The sampled bit of a span is the sampler's, the others are the parent's.
+func TestSpanFlags(t *testing.T) {
+	for _, c := range []struct {
+		sampler, parent string
+		want            uint32
+	}{
+		{"always_on", "00", 0x301},
+		{"always_on", "01", 0x301},
+		{"always_on", "02", 0x303},
+		{"parentbased_always_on", "01", 0x301},
+		{"parentbased_always_on", "03", 0x303},
+		{"parentbased_always_on", "", 0x101},
+	} {
+		var b capture.Batch
+		ex := exchange(&b, capture.RoleServer)
+		if c.parent != "" {
+			ex.TraceParent = []byte(parentText[:len(parentText)-2] + c.parent)
+		}
+		sp := build(t, start(t, Config{Sampler: SamplerConfig{Name: c.sampler}}), ex)
+		if sp.Flags() != c.want {
+			t.Errorf("%s, flags %q on the wire: %#x, want %#x", c.sampler, c.parent, sp.Flags(), c.want)
+		}
 	}
 }
 
