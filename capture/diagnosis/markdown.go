@@ -83,7 +83,10 @@ func show(text string) string {
 		}
 		var name string
 		name, text, _ = strings.Cut(rest, "}}")
-		b.WriteString(strings.ToUpper(name))
+		p := parsePlaceholder(name)
+		if !p.truth {
+			b.WriteString(p.inflect(strings.ToUpper(p.name)))
+		}
 	}
 }
 

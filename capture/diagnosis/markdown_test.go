@@ -77,8 +77,12 @@ func TestLeavesAreWhole(t *testing.T) {
 				t.Errorf("%s: brackets do not match: %q", l.ID, text)
 			}
 			for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
-				if !known[m[1]] {
-					t.Errorf("%s: %q is no evidence", l.ID, m[1])
+				p := parsePlaceholder(m[1])
+				if !known[p.name] {
+					t.Errorf("%s: %q is no evidence", l.ID, p.name)
+				}
+				if (p.one == "") != (p.many == "") || p.one != "" && p.one == p.many || p.alone && p.one == "" {
+					t.Errorf("%s: %q lacks a form", l.ID, m[1])
 				}
 			}
 		}

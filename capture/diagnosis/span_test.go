@@ -99,7 +99,7 @@ func TestClassify(t *testing.T) {
 
 func TestExpand(t *testing.T) {
 	lookup := func(name string) (string, bool) {
-		v, ok := map[string]string{"a": "1", "empty": ""}[name]
+		v, ok := map[string]string{"a": "1", "n": "3", "empty": "", "yes": "true", "no": "false"}[name]
 		return v, ok
 	}
 	for in, want := range map[string]string{
@@ -112,6 +112,14 @@ func TestExpand(t *testing.T) {
 		"x[[ and {{empty}}]] y{{a}}": "x y1",
 		"{{b}} y":                    "(not known) y",
 		"[[{{b}}]][[{{a}}]]":         "1",
+
+		"{{a connect|connects}}, {{n connect|connects}}":  "1 connect, 3 connects",
+		"{{a look-up|look-ups}} {{a: was|were}} lost":     "1 look-up was lost",
+		"{{n look-up|look-ups}} {{n: was|were}} lost":     "3 look-ups were lost",
+		"{{n IP fragment|IP fragments}}":                  "3 IP fragments",
+		"x[[, {{b gap|gaps}}]]":                           "x",
+		"{{b gap|gaps}}":                                  "(not known) gaps",
+		"x[[{{yes?}}: so]][[{{no?}}: not so]][[{{b?}}!]]": "x: so",
 	} {
 		if got := expand(in, lookup); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

@@ -26,8 +26,10 @@ func expand(text string, lookup func(string) (string, bool)) string {
 	return out.String()
 }
 
-// fill replaces every {{name}}; whole is false when one had no value, for which
-// "(not known)" stands in.
+// fill replaces every {{name}}, {{name one|many}} (the number and the noun that
+// fits it) and {{name: one|many}} (the word alone); whole is false when one had
+// no value, for which "(not known)" stands in. {{name?}} stands for nothing:
+// it has a value when name is true.
 func fill(text string, lookup func(string) (string, bool)) (_ string, whole bool) {
 	var out strings.Builder
 	whole = true
@@ -39,12 +41,49 @@ func fill(text string, lookup func(string) (string, bool)) (_ string, whole bool
 		}
 		var name string
 		name, text, _ = strings.Cut(rest, "}}")
-		s, ok := lookup(name)
+		p := parsePlaceholder(name)
+		s, ok := lookup(p.name)
+		if p.truth {
+			whole = whole && s == "true"
+			continue
+		}
 		if !ok || s == "" {
 			s, whole = "(not known)", false
 		}
-		out.WriteString(s)
+		out.WriteString(p.inflect(s))
 	}
+}
+
+// placeholder is what stands between {{ and }}.
+type placeholder struct {
+	name      string
+	one, many string // forms of the word that goes with the number; "" for none
+	alone     bool   // without the number
+	truth     bool   // nothing but a condition
+}
+
+func parsePlaceholder(text string) placeholder {
+	var p placeholder
+	name, forms, _ := strings.Cut(text, " ")
+	p.one, p.many, _ = strings.Cut(forms, "|")
+	name, p.truth = strings.CutSuffix(name, "?")
+	p.name, p.alone = strings.CutSuffix(name, ":")
+	return p
+}
+
+// inflect returns the number and the form of the word that fits it.
+func (p placeholder) inflect(number string) string {
+	form := p.many
+	if number == "1" {
+		form = p.one
+	}
+	switch {
+	case p.alone:
+		return form
+	case form == "":
+		return number
+	}
+	return number + " " + form
 }
 
 // word formats an evidence value for a sentence.
