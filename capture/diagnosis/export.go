@@ -9,7 +9,7 @@ import (
 )
 
 func exportLeaves() []Leaf {
-	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), ownTrafficLeaf(), clockStepLeaf(), overflowLeaf(), healthyLeaf()}
+	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), ownTrafficLeaf(), besideSDKLeaf(), clockStepLeaf(), overflowLeaf(), healthyLeaf()}
 }
 
 // trouble is why an exporter fails.
@@ -281,25 +281,76 @@ func clockStepLeaf() Leaf {
 
 func overflowLeaf() Leaf {
 	return Leaf{
-		ID: "CARD-01", Title: "Too many ports to tell apart", Class: Export, Severity: Info, Confidence: Certain,
+		ID: "CARD-01", Title: "Too many to tell apart", Class: Export, Severity: Info, Confidence: Certain,
 		Path:      []Step{{"Is everything told apart?", "no, beyond a bound"}},
-		Condition: "the table of ports, or a bound of the diagnosis, is full",
-		Meaning:   "What is beyond the bound is counted together, under port 0, and not told apart by port or peer.",
-		Guard:     "Scanners touch every port.",
+		Condition: "the table of ports or a bound of the diagnosis is full, or an exporter folded measurements into the series of what is beyond its limit",
+		Meaning:   "What is beyond a bound is counted together and not told apart: ports of the capture under port 0, peers and names of the diagnosis, and series of the metrics, which carry otel.metric.overflow.",
+		Guard:     "Scanners touch every port. What is folded is still counted: sums are right.",
 		Raise:     1, Clear: 3, Live: true, File: true,
-		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"}},
-		Body:     "There are too many ports or peers to tell apart: {{ports}} ports are, {{overflow_packets}} packets are counted together, {{beyond}} observations found no room.",
-		Remedy:   Remedy{Summary: "Narrow the capture to the ports that matter.", Command: "wiretell run --port 8080"},
+		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"},
+			{Name: "folded", Description: "measurements that exporters recorded in a folded series"}},
+		Body:   "There is too much to tell apart[[: {{overflow_packets packet|packets}} beyond {{ports port|ports}} are counted together]][[; the diagnosis had no room for {{beyond observation|observations}}]][[; {{folded measurement|measurements}} went into folded series of metrics (otel.metric.overflow)]].",
+		Remedy: Remedy{Summary: "Narrow the capture to the ports that matter, or let more ports be counted apart; name the routes of paths that vary.", Command: "wiretell run --port 8080; wiretell run --max-ports 1024"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
-			over, packets := false, uint64(0)
+			over, packets, folded := false, uint64(0), uint64(0)
 			for i := range v.ports {
 				if p := &v.ports[i]; p.Overflow {
 					over = true
 					packets += p.total.FromClient.Packets + p.total.FromServer.Packets
 				}
 			}
-			if over || v.seen.beyond > 0 {
-				emit(hit{evidence: []Evidence{number("ports", uint64(len(v.ports))), number("overflow_packets", packets), number("beyond", v.seen.beyond)}})
+			for i := range v.exports {
+				folded += v.exports[i].folded
+			}
+			var ev []Evidence
+			if over {
+				ev = append(ev, number("ports", uint64(len(v.ports))), number("overflow_packets", packets))
+			}
+			if v.seen.beyond > 0 {
+				ev = append(ev, number("beyond", v.seen.beyond))
+			}
+			if folded > 0 {
+				ev = append(ev, number("folded", folded))
+			}
+			if len(ev) > 0 {
+				emit(hit{evidence: ev})
+			}
+		},
+	}
+}
+
+// besideSDKLeaf says how wire spans get along with those of an SDK in the
+// application. It is true all the time, so it is said when it begins and when
+// the mode changes, and not again.
+func besideSDKLeaf() Leaf {
+	return Leaf{
+		ID: "SELF-02", Title: "How spans go beside those of an SDK", Class: Export, Severity: Info, Confidence: Certain,
+		Path:      []Step{{"Are spans exported?", "yes"}, {"Does the application make spans of its own?", "as the mode says"}},
+		Condition: "an exporter makes spans",
+		Meaning:   "Where the application makes SERVER and CLIENT spans itself, those of the wire would double each edge of a service graph: then they are INTERNAL, still children of the span id on the wire. Otherwise they are SERVER and CLIENT.",
+		Guard:     "In the mode auto an SDK is proved by an outbound request whose traceparent carries a span id that did not come in; until then none is assumed. Without outbound calls there is no such proof: set the mode.",
+		Clear:     1, Live: true, File: true, Blind: true, Once: true,
+		Evidence: []Key{{Name: "mode", Description: "no and yes (the user said so), auto (nothing proves an SDK so far), auto: proved"}, {Name: "kinds", Description: "kinds of the spans of exchanges"}, {Name: "why", Description: "what the mode rests on"}},
+		Body:     "Spans of the wire are {{kinds}}: {{why}}. --beside-sdk yes|no changes it.",
+		Remedy:   Remedy{Summary: "Nothing to mend. If the application makes spans of its own, or does not, and wiretell thinks otherwise, say so.", Command: "wiretell run --beside-sdk yes"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			for i := range v.exports {
+				mode := v.exports[i].BesideSDK
+				kinds, why := "SERVER and CLIENT", ""
+				switch mode {
+				case BesideSDKNo:
+					why = "the setting says that the application makes none itself"
+				case BesideSDKAuto:
+					why = "nothing proves so far that the application makes spans itself"
+				case BesideSDKYes:
+					kinds, why = "INTERNAL", "the setting says that the application makes SERVER and CLIENT spans itself"
+				case BesideSDKProved:
+					kinds, why = "INTERNAL", "the application makes spans itself, as an outbound request carried one that did not come in"
+				default:
+					continue
+				}
+				emit(hit{evidence: []Evidence{text("mode", mode), text("kinds", kinds), text("why", why)}})
+				return // all exporters share the setting
 			}
 		},
 	}

@@ -10,19 +10,19 @@ type exportBook struct {
 	since map[exportKey]capture.Time // when failing began
 }
 
-type exportCounts struct{ exported, rejected, dropped uint64 }
+type exportCounts struct{ exported, rejected, dropped, folded uint64 }
 
 // exportView is one exporter and signal as the checks see it.
 type exportView struct {
 	ExportHealth
-	exported, rejected, dropped uint64  // over the span
-	failing                     float64 // seconds, 0 when it does not
+	exported, rejected, dropped, folded uint64  // over the span
+	failing                             float64 // seconds, 0 when it does not
 }
 
 func keyOf(h *ExportHealth) exportKey { return exportKey{h.Exporter, h.Signal, h.Endpoint} }
 
 func countsOf(h *ExportHealth) exportCounts {
-	c := exportCounts{exported: h.Exported, rejected: h.Rejected}
+	c := exportCounts{exported: h.Exported, rejected: h.Rejected, folded: h.Overflow}
 	for _, n := range h.Dropped {
 		c.dropped += n
 	}
@@ -40,7 +40,8 @@ func (b *exportBook) view(now capture.Time, health []ExportHealth, final bool) [
 			was = b.base[k]
 		}
 		c := countsOf(h)
-		v.exported, v.rejected, v.dropped = less(c.exported, was.exported), less(c.rejected, was.rejected), less(c.dropped, was.dropped)
+		v.exported, v.rejected = less(c.exported, was.exported), less(c.rejected, was.rejected)
+		v.dropped, v.folded = less(c.dropped, was.dropped), less(c.folded, was.folded)
 		if !h.Failing {
 			delete(b.since, k)
 		} else {

@@ -243,6 +243,12 @@ func exportMisses() []nearMiss {
 				w.port(10000+p, capture.TCP, capture.RoleServer)
 			}
 		}),
+		{id: "CARD-01", what: "series folded before the window, and none since", setup: func(w *world) {
+			w.exports = []ExportHealth{{Exporter: "otlp", Signal: "metrics", Overflow: 900}}
+		}, each: (*world).healthy},
+		{id: "SELF-02", what: "no exporter makes spans", setup: func(w *world) {
+			w.exports = []ExportHealth{{Exporter: "text", Signal: "traces"}}
+		}, each: (*world).healthy},
 		{id: "OK-00", what: "nothing but connections", each: func(w *world) { w.frames(eth0, capture.FrameTCP, 50); w.snap.Ledger[capture.BytesSeen]++ }},
 		{id: "OK-00", what: "two in a hundred are not answered", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 98)

@@ -64,7 +64,10 @@ type Leaf struct {
 	Live, File   bool // which kinds of run it applies to
 	// Blind says that the leaf needs no captured packet, so that it is evaluated
 	// even where wiretell may not capture.
-	Blind    bool
+	Blind bool
+	// Once says that the leaf is about a setting: it is published when it is
+	// raised and when it changes, without heartbeats.
+	Once     bool
 	Evidence []Key
 	Body     string
 	Remedy   Remedy

@@ -294,6 +294,21 @@ func exportFixtures() []fixture {
 		{id: "SELF-01", also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.frames(eth0, capture.FrameOwnExport, 20) }, want: map[string]any{"own_packets": int64(20), "packets": int64(200)}},
 		{id: "CLK-01", cause: func(w *world) { w.healthy(); w.snap.ClockSteps += 2 }, want: map[string]any{"steps": int64(2)}},
 		{id: "CARD-01", also: []string{"OK-00"}, setup: func(w *world) { w.port(0, capture.TCP, capture.RoleServer).Overflow = true }, cause: (*world).healthy, undo: func(w *world) { w.port(0, capture.TCP, capture.RoleServer).Overflow = false }, want: map[string]any{"ports": int64(2)}},
+		{id: "CARD-01", also: []string{"OK-00"}, setup: func(w *world) {
+			w.exports = []ExportHealth{{Exporter: "otlp", Signal: "metrics"}, {Exporter: "otlp", Signal: "traces"}}
+		}, cause: func(w *world) {
+			if w.exports == nil {
+				w.exports = []ExportHealth{{Exporter: "otlp", Signal: "metrics"}}
+			}
+			w.healthy()
+			w.exports[0].Overflow += 7
+		}, want: map[string]any{"folded": int64(7)}},
+		{id: "SELF-02", also: []string{"OK-00"}, windows: 1, setup: func(w *world) {
+			w.exports = []ExportHealth{{Exporter: "otlp", Signal: "metrics"}, {Exporter: "otlp", Signal: "traces", BesideSDK: BesideSDKYes}}
+		}, cause: (*world).healthy, file: func(w *world) {
+			w.healthy()
+			w.exports = []ExportHealth{{Exporter: "otlp", Signal: "traces", BesideSDK: BesideSDKYes}}
+		}, undo: func(w *world) { w.exports = nil }, want: map[string]any{"mode": "yes", "kinds": "INTERNAL"}},
 		{id: "OK-00", cause: (*world).healthy, cure: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 9) }, want: map[string]any{"requests": int64(50), "responses": int64(50), "ports": "8080", "drops": int64(0), "coverage": float64(100)}},
 	}
 }

@@ -367,7 +367,7 @@ func (t *Tree) publish(v *view) []Finding {
 				state = Raised
 			case e.changed || !slices.Equal(e.caveats, own):
 				state = Changed
-			case v.now.Sub(e.published) >= t.cfg.Heartbeat:
+			case v.now.Sub(e.published) >= t.cfg.Heartbeat && !t.leaves[i].Once:
 				state = Holding
 			default:
 				continue
