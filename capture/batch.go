@@ -17,6 +17,7 @@ type Batch struct {
 	reset     slab[ConnReset]
 	closed    slab[ConnClosed]
 	icmp      slab[ICMPError]
+	lookups   slab[DNSLookup]
 	parse     slab[ParseError]
 	tlsHello  slab[TLSHello]
 	tlsAlert  slab[TLSAlert]
@@ -31,7 +32,7 @@ func (b *Batch) Reset() {
 	b.text = b.text[:0]
 	b.headers = b.headers[:0]
 	b.exchanges.n, b.opened.n, b.failed.n, b.reset.n, b.closed.n = 0, 0, 0, 0, 0
-	b.icmp.n, b.parse.n, b.tlsHello.n, b.tlsAlert.n, b.lost.n = 0, 0, 0, 0, 0
+	b.icmp.n, b.lookups.n, b.parse.n, b.tlsHello.n, b.tlsAlert.n, b.lost.n = 0, 0, 0, 0, 0, 0
 }
 
 // Text copies p into memory of b.
@@ -80,6 +81,9 @@ func (b *Batch) ConnClosed() *ConnClosed { return add(b, &b.closed) }
 
 // ICMPError appends an ICMPError.
 func (b *Batch) ICMPError() *ICMPError { return add(b, &b.icmp) }
+
+// DNSLookup appends a DNSLookup.
+func (b *Batch) DNSLookup() *DNSLookup { return add(b, &b.lookups) }
 
 // ParseError appends a ParseError.
 func (b *Batch) ParseError() *ParseError { return add(b, &b.parse) }
@@ -130,8 +134,9 @@ type Book struct {
 	// and build nothing.
 	Batch *Batch
 	// Terse says that only what went wrong is wanted: no ConnOpened, no
-	// ConnClosed, no whole Exchange, and no text in the others. The diagnosis
-	// alone needs no more.
+	// ConnClosed, no whole Exchange, no DNSLookup that went well (but soon after
+	// one that failed), and no text in the others that the diagnosis does not
+	// read. The diagnosis alone needs no more.
 	Terse bool
 }
 

@@ -109,6 +109,20 @@ const (
 	ResponsesOrphan
 	ResponsesLive // begun, not ended
 
+	// DNS: what became of each message over UDP that could be read, and of each
+	// look-up.
+	DNSMessages
+	DNSRetries   // the same query again
+	DNSUnmatched // answers to no query that is waited for
+	LookupsSeen
+	LookupsAnswered    // NOERROR
+	LookupsFailed      // another response code
+	LookupsUnreachable // an ICMP error told why there is no answer
+	LookupsTimedOut
+	LookupsEvicted  // more at once than are followed
+	LookupsShutdown // wiretell stopped
+	LookupsLive
+
 	// Batches of observations offered to the desk.
 	ObservationsMade
 	ObservationsHandedOver
@@ -150,6 +164,9 @@ var Lines = [...]Line{
 	{"requests", []Entry{RequestsSeen}, []Entry{RequestsAnswered, RequestsUnanswered, RequestsLive}},
 	{"responses", []Entry{ResponsesSeen}, []Entry{ResponsesPaired, ResponsesInterim, ResponsesOrphan, ResponsesLive}},
 	{"pairs", []Entry{RequestsAnswered}, []Entry{ResponsesPaired}},
+	{"dns", []Entry{DNSMessages}, []Entry{LookupsSeen, DNSRetries, LookupsAnswered, LookupsFailed, DNSUnmatched}},
+	{"lookups", []Entry{LookupsSeen}, []Entry{
+		LookupsAnswered, LookupsFailed, LookupsUnreachable, LookupsTimedOut, LookupsEvicted, LookupsShutdown, LookupsLive}},
 	{"observations", []Entry{ObservationsMade}, []Entry{ObservationsHandedOver, ObservationsLost, ObservationsLive}},
 }
 
@@ -175,6 +192,9 @@ var entryWords = [NumEntries]string{
 	ConnsTimedOut: "timed_out", ConnsEvicted: "evicted", ConnsReused: "reused", ConnsShutdown: "shutdown", ConnsLive: "live",
 	RequestsSeen: "seen", RequestsAnswered: "answered", RequestsUnanswered: "unanswered", RequestsLive: "live",
 	ResponsesSeen: "seen", ResponsesPaired: "paired", ResponsesInterim: "interim", ResponsesOrphan: "orphan", ResponsesLive: "live",
+	DNSMessages: "seen", DNSRetries: "retry", DNSUnmatched: "unmatched", LookupsSeen: "lookup", LookupsAnswered: "answered",
+	LookupsFailed: "failed", LookupsUnreachable: "unreachable", LookupsTimedOut: "timed_out", LookupsEvicted: "evicted",
+	LookupsShutdown: "shutdown", LookupsLive: "live",
 	ObservationsMade: "made", ObservationsHandedOver: "handed_over", ObservationsLost: "lost", ObservationsLive: "live",
 }
 

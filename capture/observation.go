@@ -110,8 +110,55 @@ type ICMPError struct {
 	QuotedTransport Transport // TransportNone when nothing readable is quoted
 	NextHopMTU      int       // 0 when the message names none
 	// Conn is the live connection that is quoted, when the quoted sequence
-	// number fits it; ID 0 otherwise.
+	// number fits it; ID 0 otherwise. For a quoted UDP datagram whose flow was
+	// seen it has the two ends of that flow, and no ID.
 	Conn Conn
+	// QuotedSeen says that a datagram of the quoted UDP flow was seen on its way
+	// not long before: the message is no invention (RFC 5927, section 4).
+	QuotedSeen bool
+}
+
+// DNSLookup states how a DNS query over UDP ended (RFC 1035). In a terse Book
+// it is only stated when it failed, or answered soon after one that failed.
+type DNSLookup struct {
+	At Time // of the answer or the ICMP error; else when it was given up
+	// Server is where the query was sent; the answer may come from elsewhere.
+	Client, Server Endpoint
+	Role           Role
+	Interface      uint16
+	// Name is the name asked for in lower case, at most 253 bytes, without the
+	// dot at its end ("." is the root). Bytes that are not printable, and dots
+	// within labels, are escaped (RFC 1035, section 5.1).
+	Name []byte
+	Type DNSType
+	// Answered says that an answer came; RCode, Truncated and NoData are its.
+	Answered  bool
+	RCode     RCode
+	Truncated bool // the TC bit: the client has to ask again over TCP
+	NoData    bool // NOERROR without a record of the type (RFC 2308, section 2.2)
+	// Duration is from the first query to At; Attempts counts the times that
+	// the query was sent.
+	Duration time.Duration
+	Attempts int
+	// Why is set when no answer came: ReasonTimedOut, or what an ICMP error said.
+	Why     Reason
+	ICMP    ICMPHeader
+	HasICMP bool
+}
+
+// Failed reports whether no answer came, or one that says no.
+func (d *DNSLookup) Failed() bool { return !d.Answered || d.RCode != RCodeNoError }
+
+// Error returns the word of error.type: the response code, or why there is no
+// answer; "" when the look-up did not fail.
+func (d *DNSLookup) Error() string {
+	switch {
+	case !d.Failed():
+		return ""
+	case d.Answered:
+		return d.RCode.String()
+	}
+	return d.Why.String()
 }
 
 // ParseError states that bytes looked like a protocol and broke its rules.
@@ -160,6 +207,7 @@ func (*ConnFailed) observation() {}
 func (*ConnReset) observation()  {}
 func (*ConnClosed) observation() {}
 func (*ICMPError) observation()  {}
+func (*DNSLookup) observation()  {}
 func (*ParseError) observation() {}
 func (*TLSHello) observation()   {}
 func (*TLSAlert) observation()   {}

@@ -56,7 +56,7 @@ const (
 	// What UDP carries that is not followed.
 	ReasonUDP  // datagrams that no parser knows
 	ReasonQUIC // QUIC long headers
-	ReasonDNS  // DNS, not yet followed
+	ReasonDNS  // looks like DNS, and is none that is followed
 
 	NumReasons
 )

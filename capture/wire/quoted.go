@@ -13,6 +13,9 @@ type Quoted struct {
 	// Seq is TCP's sequence number; it is known when HasSeq is true.
 	Seq    uint32
 	HasSeq bool
+	// Data is what is quoted of a UDP datagram behind its header, in the memory
+	// that was decoded.
+	Data []byte
 }
 
 // DecodeQuoted decodes the packet of network n that an ICMP error quotes. b may
@@ -63,6 +66,9 @@ func DecodeQuoted(n capture.Network, b []byte) (q Quoted, ok bool) {
 	}
 	if len(b) >= 8 && q.Transport == capture.TCP {
 		q.HasSeq, q.Seq = true, be32(b[4:8])
+	}
+	if len(b) > 8 && q.Transport == capture.UDP {
+		q.Data = b[8:]
 	}
 	return q, true
 }
