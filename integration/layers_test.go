@@ -34,6 +34,7 @@ var plan = []room{
 	{1, "capture/capturetest/netnstest", nil},
 	{1, "capture/defrag", []string{"capture"}},
 	{1, "capture/diagnosis", []string{"capture"}},
+	{1, "capture/dns", []string{"capture"}},
 	{1, "capture/filter", []string{"capture"}},
 	{1, "capture/http1", []string{"capture"}},
 	{1, "capture/icmp", []string{"capture"}},
@@ -44,7 +45,7 @@ var plan = []room{
 	{1, "capture/tls", []string{"capture"}},
 	{1, "capture/wire", []string{"capture"}},
 
-	{2, "capture/observer", []string{"capture", "capture/defrag", "capture/http1", "capture/icmp", "capture/sniff", "capture/tcp", "capture/tls", "capture/wire"}},
+	{2, "capture/observer", []string{"capture", "capture/defrag", "capture/dns", "capture/http1", "capture/icmp", "capture/sniff", "capture/tcp", "capture/tls", "capture/wire"}},
 
 	{3, "exporter", []string{"capture", "capture/diagnosis"}},
 

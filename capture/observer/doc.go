@@ -6,8 +6,8 @@
 // # Data flow
 //
 //	Source.Next -> wire -> (defrag) -> tcp -> session -> http1 | tls | opaque
-//	                               \-> icmp -> tcp
-//	                               \-> udp
+//	                               \-> icmp -> tcp | dns
+//	                               \-> udp -> dns
 //	Book.Batch -> Config.Offer
 //
 // # Concurrency
@@ -18,8 +18,9 @@
 //
 // # Limitations
 //
-// HTTP/2 and QUIC are recognised and counted, not followed. DNS is counted.
-// A PROXY protocol header and a SOCKS negotiation are passed over; what a
+// HTTP/2 and QUIC are recognised and counted, not followed. DNS is followed
+// over UDP only. A PROXY protocol header and a SOCKS negotiation are passed
+// over; what a
 // connection carries after HTTP's CONNECT, or TLS that is agreed on within
 // another protocol (STARTTLS), is counted and not looked into. A server's reply
 // that is captured before the client's SOCKS greeting hides the negotiation.

@@ -31,7 +31,14 @@ func (o *Observer) icmp(p *capture.Packet) {
 		Meaning: meaning.Name, Why: meaning.Why,
 		Quoted: quoted.Flow, QuotedTransport: quoted.Transport, NextHopMTU: quote.NextHopMTU,
 	}
-	if quoted.Transport == capture.TCP && quoted.HasPorts {
+	switch {
+	case !quoted.HasPorts:
+	case quoted.Transport == capture.TCP:
 		o.conns.ICMPError(quoted.Flow, quoted.Seq, quoted.HasSeq, e)
+	case quoted.Transport == capture.UDP:
+		if o.flows.find(&quoted.Flow, p.Time, &e.Conn) {
+			e.QuotedSeen = true
+			o.dns.Unreachable(quoted.Data, e)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/defrag"
+	"github.com/wiretell/wiretell/capture/dns"
 	"github.com/wiretell/wiretell/capture/http1"
 	"github.com/wiretell/wiretell/capture/tcp"
 	"github.com/wiretell/wiretell/capture/tls"
@@ -33,6 +34,7 @@ type Config struct {
 
 	TCP   tcp.Config
 	HTTP1 http1.Config
+	DNS   dns.Config
 	// MaxPorts bounds the server ports that are counted apart.
 	MaxPorts int
 
@@ -79,6 +81,8 @@ type Observer struct {
 	decoder wire.Decoder
 	defrag  *defrag.Table
 	conns   *tcp.Table
+	flows   *recentFlows
+	dns     *dns.Table
 	http1   *http1.Pool
 	tls     *tls.Pool
 	free    []*session
@@ -112,6 +116,8 @@ func New(cfg Config, src capture.Source) *Observer {
 	o.conns = tcp.New(cfg.TCP, &o.book, o.open)
 	o.http1 = http1.NewPool(cfg.HTTP1, &o.book)
 	o.tls = tls.NewPool(tls.Config{}, &o.book)
+	o.flows = newRecentFlows()
+	o.dns = dns.New(cfg.DNS, &o.book)
 	return o
 }
 
@@ -284,6 +290,7 @@ func (o *Observer) advance(t capture.Time) {
 		o.nextTick = t.Add(tickEvery)
 		o.conns.Tick(t)
 		o.defrag.Tick(t)
+		o.dns.Tick(t)
 		if b := o.book.Batch; b != nil && len(b.Observations) >= flushAt {
 			o.flush(false)
 		}
@@ -313,6 +320,7 @@ func (o *Observer) settleOnce() (done bool) {
 	}()
 	o.defrag.Flush()
 	o.conns.Flush(o.now)
+	o.dns.Flush(o.now)
 	return true
 }
 

@@ -5,13 +5,19 @@ import (
 	"github.com/wiretell/wiretell/capture/sniff"
 )
 
-// datagram books a UDP datagram: none is parsed, each gets one reason.
+// datagram books a UDP datagram. What package dns follows is parsed, and is in
+// the ledger's line "dns"; each other one gets one reason in its port's Unparsed,
+// also what looks like DNS and could not be read.
 func (o *Observer) datagram(p *capture.Packet) {
 	port := o.port(p)
 	if p.Flow.Dst.Port == port.Port {
 		port.FromClient.Add(1, p.PayloadLen)
 	} else {
 		port.FromServer.Add(1, p.PayloadLen)
+	}
+	o.flows.note(p)
+	if o.dns.Datagram(p) {
+		return
 	}
 	guess := sniff.ClassifyUDP(p.Flow.Src.Port, p.Flow.Dst.Port, p.Payload)
 	port.Unparsed[guess.Reason].Add(1, p.PayloadLen)
