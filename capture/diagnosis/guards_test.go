@@ -210,6 +210,33 @@ func networkMisses() []nearMiss {
 		{id: "NET-SYN-04", what: "somebody listens by now", each: func(w *world) { w.healthy(); w.fail("10.0.0.1:8080", capture.RoleServer, capture.ReasonRefused, 1, 9) }},
 		{id: "NET-SYN-05", what: "another socket listens on all addresses", setup: func(w *world) { w.listen("127.0.0.1:9000", "10.0.0.1:9000") }, each: func(w *world) { w.healthy(); w.fail("10.0.0.1:9000", capture.RoleServer, capture.ReasonRefused, 1, 9) }},
 		{id: "NET-SYN-05", what: "nobody listens", each: func(w *world) { w.healthy(); w.fail("10.0.0.1:9000", capture.RoleServer, capture.ReasonRefused, 1, 9) }},
+		{id: "NET-DNS-01", what: "the search path", each: func(w *world) {
+			w.healthy()
+			for i, name := range []string{"db.shop.svc.cluster.local", "db.svc.cluster.local", "web.shop.svc.cluster.local", "web.svc.cluster.local", "a.b"} {
+				w.lookup(second*capture.Time(i), "10.0.0.9", name, capture.RCodeNXDomain)
+			}
+			w.lookup(5*second, "10.0.0.9", "db", capture.RCodeNoError)
+			w.lookup(5*second, "10.0.0.9", "web", capture.RCodeNoError)
+		}},
+		{id: "NET-DNS-01", what: "the next server answers", each: func(w *world) {
+			w.healthy()
+			for i, name := range []string{"a.example", "b.example", "c.example"} {
+				w.lookup(second*capture.Time(i), "10.0.0.9", name, noAnswer)
+				w.lookup(second*capture.Time(i)+second/8, "10.0.0.9", name, capture.RCodeNoError).Server = endpoint("10.96.0.11:53")
+			}
+		}},
+		{id: "NET-DNS-01", what: "another server's wrong questions", each: func(w *world) {
+			w.healthy()
+			for i := range capture.Time(9) {
+				w.tree.Observe(&capture.DNSLookup{At: w.now + i*7*second/2, Client: endpoint("10.0.0.3:5"), Server: endpoint("10.0.0.1:53"), Role: capture.RoleServer, Name: []byte("x"), Answered: true, RCode: 3})
+			}
+		}},
+		{id: "NET-DNS-01", what: "no record of one type", each: func(w *world) {
+			w.healthy()
+			for i := range capture.Time(9) {
+				w.lookup(i*second, "10.0.0.9", "v4only.example", capture.RCodeNoError).NoData = true
+			}
+		}},
 		{id: "NET-SYN-06", what: "overflows of the past", setup: func(w *world) { w.kernel.TCPExt.ListenOverflows = 1 << 30 }, each: (*world).healthy},
 	}
 }
@@ -341,6 +368,12 @@ func TestThresholdsAreExact(t *testing.T) {
 		{"NET-SYN-04", 3, func(w *world, n uint64) {
 			w.healthy()
 			w.fail("10.0.0.1:81", capture.RoleServer, capture.ReasonRefused, 1, int(n))
+		}},
+		{"NET-DNS-01", 2, func(w *world, n uint64) {
+			w.healthy()
+			for i := range n {
+				w.lookup(0, "10.0.0.9", string(rune('a'+i))+".example", capture.RCodeServFail)
+			}
 		}},
 		{"NONE-02", 10, func(w *world, n uint64) { w.device("eth0", n) }},
 		{"NONE-06", 3, func(w *world, n uint64) { w.requests(8080, capture.RoleServer, n).Probes += n }},

@@ -277,6 +277,14 @@ func networkFixtures() []fixture {
 		{id: "NET-SYN-04", cause: func(w *world) { w.healthy(); w.fail("10.0.0.1:80", capture.RoleServer, capture.ReasonRefused, 1, 3) }, subject: inbound(80), want: map[string]any{"failed": int64(3), "client": "10.0.0.9", "listening": "8080"}},
 		{id: "NET-SYN-05", setup: func(w *world) { w.listen("[::]:8080", "127.0.0.1:9000") }, cause: func(w *world) { w.healthy(); w.fail("10.0.0.1:9000", capture.RoleServer, capture.ReasonRefused, 1, 1) }, subject: inbound(9000), want: map[string]any{"failed": int64(1)}},
 		{id: "NET-SYN-06", setup: func(w *world) { w.kernel.Listeners[0].Backlog, w.kernel.Listeners[0].Queue = 128, 129 }, cause: func(w *world) { w.healthy(); w.kernel.TCPExt.ListenOverflows += 9 }, want: map[string]any{"overflows": int64(9), "ports": "8080"}},
+		{id: "NET-DNS-01", cause: func(w *world) {
+			w.healthy()
+			for i, search := range []string{".shop.svc.cluster.local", ".svc.cluster.local", ".cluster.local", ""} {
+				w.lookup(second/2*capture.Time(i), "10.0.0.9", "db"+search, capture.RCodeNXDomain)
+				w.lookup(second/2*capture.Time(i), "10.0.0.9", "cache"+search, capture.RCodeNXDomain)
+			}
+			w.lookup(3*second, "10.0.0.9", "web.example", noAnswer)
+		}, subject: Subject{Peer: netip.MustParseAddr("10.96.0.10")}, want: map[string]any{"failed": int64(3), "names": "cache, db, web.example", "outcomes": "NXDOMAIN, timed_out"}},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func networkLeaves() []Leaf {
-	return []Leaf{noAnswerLeaf(), refusedLeaf(), rejectedLeaf(), inboundRefusedLeaf(), loopbackBindLeaf(), acceptOverflowLeaf()}
+	return []Leaf{noAnswerLeaf(), refusedLeaf(), rejectedLeaf(), inboundRefusedLeaf(), loopbackBindLeaf(), acceptOverflowLeaf(), unresolvedLeaf()}
 }
 
 // outgoing reports whether the connecting side of f is here, or may be.

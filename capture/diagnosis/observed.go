@@ -22,6 +22,7 @@ type observed struct {
 	ports    map[capture.PortKey]*portSeen
 	failures map[failureKey]*failure
 	order    []*failure // of first sight
+	names    resolutions
 	// broken counts exchanges that the network or a peer cut, or let time out,
 	// after they had begun: since the start, and at the beginning of the window.
 	broken, brokenBase uint64
@@ -66,7 +67,7 @@ type failure struct {
 }
 
 func newObserved() *observed {
-	return &observed{ports: make(map[capture.PortKey]*portSeen), failures: make(map[failureKey]*failure)}
+	return &observed{ports: make(map[capture.PortKey]*portSeen), failures: make(map[failureKey]*failure), names: newResolutions()}
 }
 
 func (o *observed) observe(ob capture.Observation) {
@@ -75,6 +76,10 @@ func (o *observed) observe(ob capture.Observation) {
 		o.hello(ob)
 	case *capture.ConnFailed:
 		o.failed(ob)
+	case *capture.DNSLookup:
+		if !o.names.observe(ob) {
+			o.beyond++
+		}
 	case *capture.Exchange:
 		o.exchange(ob)
 	}
@@ -216,6 +221,7 @@ func (o *observed) endWindow(quiet int) {
 		p.cutBase = p.cut
 	}
 	o.brokenBase = o.broken
+	o.names.endWindow(quiet)
 	o.order = slices.DeleteFunc(o.order, func(f *failure) bool {
 		f.base = f.total
 		if f.idle++; f.idle <= quiet {

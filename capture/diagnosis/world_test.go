@@ -174,6 +174,23 @@ func (w *world) fail(server string, role capture.Role, why capture.Reason, attem
 	w.snap.Ledger[capture.ConnsFailed] += uint64(n)
 }
 
+// noAnswer is the response code of a look-up that got no answer.
+const noAnswer = capture.RCode(1<<16 - 1)
+
+// lookup lets a look-up end, the given time from now.
+func (w *world) lookup(after capture.Time, client, name string, rcode capture.RCode) *capture.DNSLookup {
+	l := &capture.DNSLookup{
+		At: w.now + after, Client: endpoint(client + ":40000"), Server: endpoint("10.96.0.10:53"), Role: capture.RoleClient,
+		Name: []byte(name), Type: 1, Answered: true, RCode: rcode, Attempts: 1,
+	}
+	if rcode == noAnswer {
+		l.Answered, l.RCode, l.Why = false, 0, capture.ReasonTimedOut
+	}
+	w.tree.Observe(l)
+	w.frames(eth0, capture.FrameUDP, 2)
+	return l
+}
+
 func (w *world) input() Input {
 	in := Input{Kernel: w.kernel, Exports: w.exports, Capture: w.facts}
 	if w.facts.Err == nil {
