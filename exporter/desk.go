@@ -50,9 +50,9 @@ func (d *Desk) Run() []diagnosis.Finding {
 			}
 			in := d.input(&b.Snapshot)
 			if b.Snapshot.Final {
-				findings = d.Tree.Final(b.Snapshot.Time, in)
-				final = findings
-				d.Summary = diagnosis.Summarize(in, findings)
+				final = d.Tree.Final(b.Snapshot.Time, in)
+				findings = diagnosis.Unsaid(final)
+				d.Summary = diagnosis.Summarize(in, final)
 			} else {
 				findings = d.Tree.Tick(b.Snapshot.Time, in)
 			}

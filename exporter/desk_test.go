@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,6 +212,36 @@ func TestDeskTellsOfExports(t *testing.T) {
 }
 
 // TestKernelFails: a kernel that cannot be read is left out, and asked again.
+// TestDeniedIsSaidOnce: a run that may not capture ends at once, and its finding
+// is exported once, though the end of the run returns it as well.
+func TestDeniedIsSaidOnce(t *testing.T) {
+	for _, tt := range []struct {
+		after time.Duration
+		want  []string
+	}{
+		{0, []string{"PERM-01 raised"}},
+		{20 * time.Millisecond, []string{"PERM-01 raised"}},
+		{2 * time.Second, []string{"PERM-01 raised", "PERM-01 holding"}},
+	} {
+		q, f := NewQueue(4), &fake{}
+		d := Desk{Queue: q, Tree: diagnosis.New(diagnosis.Config{}), Exporters: []Exporter{f},
+			Facts: diagnosis.CaptureFacts{Live: true, Err: syscall.EPERM}}
+		for i, at := range []capture.Time{1e9, capture.Time(1e9).Add(tt.after)} {
+			b := q.Empty()
+			b.HasSnapshot, b.Snapshot.Time, b.Snapshot.Final = true, at, i == 1
+			q.Put(b)
+		}
+		q.Close()
+		final := d.Run()
+		if !slices.Equal(f.seen, tt.want) {
+			t.Errorf("after %v: exported %q, want %q", tt.after, f.seen, tt.want)
+		}
+		if len(final) != 1 || !strings.Contains(d.Summary.Text, "PERM-01") {
+			t.Errorf("after %v: the end returns %v, and says %q", tt.after, final, d.Summary.Text)
+		}
+	}
+}
+
 func TestKernelFails(t *testing.T) {
 	q := NewQueue(8)
 	readings := 0

@@ -80,6 +80,21 @@ type Finding struct {
 	Remedy     Remedy
 	Caveats    []string // ids of quality leaves that hold at the same time
 	At, Since  capture.Time
+
+	said bool // see Unsaid
+}
+
+// Unsaid returns those of the findings of [Tree.Final] that are worth
+// publishing: what [Tree.Tick] returned less than a second before, and has not
+// changed since, would only be said twice. The slice is new.
+func Unsaid(final []Finding) []Finding {
+	var out []Finding
+	for i := range final {
+		if !final[i].said {
+			out = append(out, final[i])
+		}
+	}
+	return out
 }
 
 // ExportHealth is what an exporter says of one signal. Counts are cumulative

@@ -103,7 +103,8 @@ func (t *Tree) Tick(now capture.Time, in Input) []Finding {
 }
 
 // Final evaluates the whole run, without waiting for windows, and returns every
-// finding that holds at its end. The tree is not to be used afterwards.
+// finding that holds at its end; see [Unsaid]. The tree is not to be used
+// afterwards.
 func (t *Tree) Final(now capture.Time, in Input) []Finding {
 	if !t.begun {
 		t.begin(now, in)
@@ -119,8 +120,11 @@ func (t *Tree) Final(now capture.Time, in Input) []Finding {
 				if e.fresh {
 					state = Raised
 				}
+				said := state == Holding && !e.changed && now.Sub(e.published) < time.Second
 				e.caveats = caveatsFor(&t.leaves[i], caveats)
-				out = append(out, t.finding(i, e, state, now))
+				f := t.finding(i, e, state, now)
+				f.said = said
+				out = append(out, f)
 			}
 		}
 	}
@@ -231,7 +235,7 @@ func (t *Tree) evaluate(v *view, closed bool) {
 		}
 		t.hits = t.hits[:0]
 		switch {
-		case l.Blind:
+		case l.Blind && !(denied && l.Class == Permission && forbidden(v.Capture.Err)):
 			l.check(v, l, t.take)
 		case denied: // nothing below can be known: let go of it at once
 			t.entries[i] = slices.DeleteFunc(t.entries[i], func(e entry) bool { return !e.active })
@@ -249,6 +253,14 @@ func (t *Tree) evaluate(v *view, closed bool) {
 		}
 		t.rate(v, i)
 	}
+}
+
+// forbidden reports whether the capture is not allowed or not possible here at
+// all: the state of the environment then explains nothing. Of a capture that
+// ended for another reason (an interface went away) it may.
+func forbidden(err error) bool {
+	why := refusal(err)
+	return why == notPermitted || why == notSupported
 }
 
 func (t *Tree) take(h hit) { t.hits = append(t.hits, h) }

@@ -116,6 +116,59 @@ func TestPermissionSuppressesWhatIsBelow(t *testing.T) {
 	w.holds("PERM-01", "NET-SYN-06", "EXP-01")
 }
 
+// TestPermissionSuppressesTheEnvironment: where capture is forbidden, what is
+// wrong with the interfaces explains nothing; where it ended it may.
+func TestPermissionSuppressesTheEnvironment(t *testing.T) {
+	for _, tt := range []struct {
+		err  syscall.Errno
+		want []string
+	}{
+		{syscall.EPERM, []string{"PERM-01"}},
+		{syscall.EAFNOSUPPORT, []string{"PERM-04"}},
+		{syscall.ENETDOWN, []string{"PERM-06", "ENV-01", "ENV-03", "ENV-06"}},
+	} {
+		w := newWorld(t)
+		denied(tt.err, false, false)(w)
+		w.kernel.Interface("eth0").Up = false
+		w.facts.Missing = []string{"net1"}
+		w.kernel.Sockets[capture.SocketEstablished] = 1
+		w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5000")}}
+		w.run(2, nothing)
+		w.holds(tt.want...)
+	}
+}
+
+// TestFinalSaysNothingTwice: what was published in the second before the end is
+// only said again when it has changed.
+func TestFinalSaysNothingTwice(t *testing.T) {
+	for _, tt := range []struct {
+		after  capture.Time
+		change bool
+		want   []string
+	}{
+		{0, false, nil}, {second - 1, false, nil}, {second, false, []string{"PERM-02 holding"}}, {0, true, []string{"PERM-02 holding"}},
+	} {
+		w := newWorld(t)
+		denied(syscall.EPERM, true, false)(w)
+		w.tick(0)
+		w.holds("PERM-02")
+		if tt.change {
+			w.kernel.Process.NoNewPrivs = true
+		}
+		final := w.tree.Final(w.now+tt.after, w.input())
+		if len(final) != 1 || final[0].State != Holding {
+			t.Errorf("at the end %v hold", final)
+		}
+		var got []string
+		for _, f := range Unsaid(final) {
+			got = append(got, f.ID+" "+f.State.String())
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%+v: said %q", tt, got)
+		}
+	}
+}
+
 func TestCaveats(t *testing.T) {
 	w := newWorld(t)
 	drop := func(w *world) {
