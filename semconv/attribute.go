@@ -147,7 +147,7 @@ var Attributes = [...]Attribute{
 	{Name: NetworkType, Type: String, Stability: Stable, Description: "`ipv4` or `ipv6`."},
 	{Name: OTelComponentName, Type: String, Description: "Which exporter or queue of wiretell the figure is about."},
 	{Name: OTelComponentType, Type: String, Description: "What kind of component it is."},
-	{Name: OTelMetricOverflow, Type: Bool, Stability: Stable, Description: "The series stands for all beyond the cardinality limit."},
+	{Name: OTelMetricOverflow, Type: Bool, Stability: Stable, Description: "The series stands for all beyond a cardinality limit: with other attributes for all server addresses and ports with these, alone for everything."},
 	{Name: RPCMethod, Type: String, Description: "Fully qualified method.", Reserved: true},
 	{Name: RPCResponseStatusCode, Type: String, Description: "Status code of the call.", Reserved: true},
 	{Name: RPCSystemName, Type: String, Description: "`grpc`.", Reserved: true},

@@ -115,9 +115,10 @@ type ExportHealth struct {
 	FailingAt  capture.Time
 	LastError  string // without credentials
 	LastStatus string // gRPC code or HTTP status of the last failure, "" for a dial error
-	// Overflow counts what was recorded in a folded series, because an
-	// instrument or the table of ports had reached its limit of series. Of
-	// metrics only; cumulative.
+	// Overflow counts what went into a folded series as an instrument had reached
+	// a limit: each recording of a histogram, and each data point of a counter at
+	// each collection. Of metrics only; cumulative. The table of ports folds
+	// before that and says so itself (capture.PortStats.Overflow).
 	Overflow uint64
 	// BesideSDK says whether spans are INTERNAL because an SDK in the pod makes
 	// SERVER and CLIENT spans itself: one of the constants. Of traces only.

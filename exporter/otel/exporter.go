@@ -431,6 +431,9 @@ func (e *Exporter) Health(dst []diagnosis.ExportHealth) []diagnosis.ExportHealth
 	first := len(dst)
 	for _, w := range slices.Concat(e.spanWays, e.eventWays, e.findingWays, e.metricWays) {
 		h := w.books.health()
+		if h.Signal == metrics.String() {
+			h.Overflow = e.meters.folds.Load()
+		}
 		i := slices.IndexFunc(dst[first:], func(o diagnosis.ExportHealth) bool {
 			return o.Exporter == h.Exporter && o.Signal == h.Signal
 		})

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/semconv"
@@ -17,48 +16,18 @@ type seriesKey struct {
 	method    string
 	errorType string
 	host      string
+	scheme    string
 	status    int
 	version   uint8
 	port      uint16
 	route     *route
+	folded    bool // it stands for many addresses, ports and schemes
 }
 
 const (
 	seriesHTTP uint8 = iota
 	seriesConn
 )
-
-// optionCache holds the options of each series, so that recording builds
-// nothing. Beyond its bound one series stands for the rest.
-type optionCache struct {
-	limit    int
-	options  map[seriesKey][]metric.RecordOption
-	overflow []metric.RecordOption
-}
-
-func newOptionCache(limit int) optionCache {
-	return optionCache{
-		limit: limit, options: make(map[seriesKey][]metric.RecordOption),
-		overflow: recordOptions(attribute.Bool(semconv.OTelMetricOverflow, true)),
-	}
-}
-
-func recordOptions(kvs ...attribute.KeyValue) []metric.RecordOption {
-	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(kvs...))}
-}
-
-func (c *optionCache) get(k seriesKey, make func(seriesKey) []attribute.KeyValue) []metric.RecordOption {
-	if o, ok := c.options[k]; ok {
-		return o
-	}
-	// The SDK keeps one series of its limit for the overflow.
-	if len(c.options) >= c.limit-1 {
-		return c.overflow
-	}
-	o := recordOptions(make(k)...)
-	c.options[k] = o
-	return o
-}
 
 // exchange records the duration and the body sizes of f. Metrics count all
 // exchanges, whatever the sampler says.
@@ -71,9 +40,14 @@ func (m *meters) exchange(f *facts) {
 	if !f.HasRequest || !m.recording {
 		return
 	}
+	// How long it took is known when the response ended, or something on the wire
+	// ended the wait; not when wiretell stopped looking.
+	if !isWireError(f.Error) && (f.Status == 0 || f.Error != capture.ReasonNone) {
+		return
+	}
 	k := seriesKey{
 		kind: seriesHTTP, role: f.Conn.Role, method: f.method, errorType: f.errorType,
-		status: f.Status, version: f.Version, port: f.Conn.Server.Port, route: f.route,
+		status: f.Status, version: f.Version, port: f.Conn.Server.Port, route: f.route, scheme: f.scheme,
 	}
 	side := 0
 	if f.client {
@@ -82,7 +56,7 @@ func (m *meters) exchange(f *facts) {
 	} else {
 		k.role = capture.RoleServer
 	}
-	opts := m.options.get(k, httpAttributes)
+	opts := m.series[side].get(k, httpAttributes)
 	ctx := context.Background()
 	m.durations[side].Record(ctx, f.end.Sub(f.start).Seconds(), opts...)
 	if f.RequestBody >= 0 {
@@ -96,14 +70,13 @@ func (m *meters) exchange(f *facts) {
 func httpAttributes(k seriesKey) []attribute.KeyValue {
 	kvs := []attribute.KeyValue{
 		attribute.String(semconv.HTTPRequestMethod, k.method),
-		attribute.String(semconv.URLScheme, "http"),
-		attribute.Int(semconv.ServerPort, int(k.port)),
 	}
 	add := func(name, value string) {
 		if value != "" {
 			kvs = append(kvs, attribute.String(name, value))
 		}
 	}
+	add(semconv.URLScheme, k.scheme)
 	add(semconv.ErrorType, k.errorType)
 	add(semconv.NetworkProtocolVersion, httpVersion(k.version))
 	add(semconv.ServerAddress, k.host)
@@ -113,14 +86,19 @@ func httpAttributes(k seriesKey) []attribute.KeyValue {
 	if k.status != 0 {
 		kvs = append(kvs, attribute.Int(semconv.HTTPResponseStatusCode, k.status))
 	}
-	return kvs
+	return append(kvs, serverPort(k))
+}
+
+// serverPort is the port of a series, or says that it stands for many.
+func serverPort(k seriesKey) attribute.KeyValue {
+	if k.folded {
+		return attribute.Bool(semconv.OTelMetricOverflow, true)
+	}
+	return attribute.Int(semconv.ServerPort, int(k.port))
 }
 
 func connAttributes(k seriesKey) []attribute.KeyValue {
-	kvs := []attribute.KeyValue{
-		attribute.String(semconv.ConnectionRole, k.role.String()),
-		attribute.Int(semconv.ServerPort, int(k.port)),
-	}
+	kvs := []attribute.KeyValue{attribute.String(semconv.ConnectionRole, k.role.String()), serverPort(k)}
 	if k.errorType != "" {
 		kvs = append(kvs, attribute.String(semconv.ErrorType, k.errorType))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -40,7 +41,9 @@ type meters struct {
 	rtt        metric.Float64Histogram
 	connection metric.Float64Histogram
 	lookups    metric.Float64Histogram
-	options    optionCache
+	series     [2]optionCache // of HTTP, by server, client
+	options    optionCache    // of connections
+	folds      atomic.Uint64  // recordings and data points in folded series
 
 	mu     sync.Mutex // guards what the callbacks read
 	snap   capture.Snapshot
@@ -52,8 +55,11 @@ type meters struct {
 
 func newMeters(cfg *Config, health func([]diagnosis.ExportHealth) []diagnosis.ExportHealth, queued func() map[string]int) (*meters, error) {
 	m := &meters{
-		cfg: cfg, health: health, queued: queued, active: make(activeFindings), options: newOptionCache(cfg.CardinalityLimit),
+		cfg: cfg, health: health, queued: queued, active: make(activeFindings),
 		ints: make(map[string]metric.Int64Observable), floats: make(map[string]metric.Float64Observable),
+	}
+	for _, c := range []*optionCache{&m.series[0], &m.series[1], &m.options} {
+		*c = newOptionCache(cfg.CardinalityLimit, &m.folds)
 	}
 	var all [2][]metric.Observable
 	var api [2]metric.Meter

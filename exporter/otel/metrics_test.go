@@ -257,8 +257,145 @@ func TestCardinalityIsBounded(t *testing.T) {
 	if points.Len() > 100 || all != 5000 || folded < 4900 {
 		t.Errorf("%d series hold %d exchanges, %d of them folded", points.Len(), all, folded)
 	}
-	if len(e.meters.options.options) >= 100 {
-		t.Errorf("%d options are kept", len(e.meters.options.options))
+	if n := len(e.meters.series[1].options); n >= 100 {
+		t.Errorf("%d options are kept", n)
+	}
+	if h := health(t, e, metrics); h.Overflow < 4900 || h.Overflow > 5000 {
+		t.Errorf("%d told of as folded", h.Overflow)
+	}
+	if h := health(t, e, traces); h.Overflow != 0 {
+		t.Errorf("%d spans told of as folded", h.Overflow)
+	}
+}
+
+// points of a histogram by its attributes.
+func counts(m pmetric.Metric) map[string]uint64 {
+	out := map[string]uint64{}
+	for _, p := range m.Histogram().DataPoints().All() {
+		out[attrText(p.Attributes())] = p.Count()
+	}
+	return out
+}
+
+// After a flood of hosts, schemes and ports errors still have their own series,
+// without them.
+func TestErrorsSurviveAFlood(t *testing.T) {
+	s := &sink{}
+	where, _ := serveGRPC(t, s, "127.0.0.1:0")
+	e := start(t, overGRPC(where))
+	var b capture.Batch
+	for i := range 3000 {
+		exchange(&b, capture.RoleClient).Host = fmt.Appendf(nil, "h%d.example", i)
+		exchange(&b, capture.RoleServer).Target = fmt.Appendf(nil, "s%d://h/", i)
+		*b.ConnOpened() = capture.ConnOpened{Conn: conn(1, capture.RoleUnknown), At: epoch, Handshake: time.Millisecond}
+		b.Observations[len(b.Observations)-1].(*capture.ConnOpened).Conn.Server.Port = uint16(1000 + i)
+	}
+	for i, role := range []capture.Role{capture.RoleClient, capture.RoleServer} {
+		failed := exchange(&b, role)
+		failed.Host, failed.Status, failed.Conn.Server.Port = []byte("new.example:1"), 503, uint16(7000+i)
+	}
+	exchange(&b, capture.RoleClient).Host = []byte("h7.example") // one of the first
+	e.Export(&b, nil)
+	if err := stop(e, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, attrs string
+		want        uint64
+		most        int
+	}{
+		{semconv.MetricHTTPClientRequestDuration, "[error.type=503 http.request.method=GET http.response.status_code=503 network.protocol.version=1.1 otel.metric.overflow=true]", 1, maxSeriesAddresses + 2},
+		{semconv.MetricHTTPClientRequestDuration, "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 otel.metric.overflow=true]", 3000 - maxSeriesAddresses, 500},
+		{semconv.MetricHTTPClientRequestDuration, "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.address=h7.example server.port=80 url.scheme=http]", 2, 500},
+		{semconv.MetricHTTPServerRequestDuration, "[error.type=503 http.request.method=GET http.response.status_code=503 network.protocol.version=1.1 otel.metric.overflow=true]", 1, maxSeriesPorts + 2},
+		{semconv.MetricTCPHandshakeDuration, "[otel.metric.overflow=true wiretell.connection.role=unknown]", 3000 - maxSeriesPorts, maxSeriesPorts + 1},
+	} {
+		m, _ := s.metric(c.name)
+		got := counts(m.item)
+		if got[c.attrs] != c.want || len(got) > c.most {
+			t.Errorf("%s%s = %d, want %d; %d series, at most %d", c.name, c.attrs, got[c.attrs], c.want, len(got), c.most)
+		}
+	}
+}
+
+// Counters fold as well, and it is told.
+func TestCounterOverflowIsTold(t *testing.T) {
+	s := &sink{}
+	where, _ := serveGRPC(t, s, "127.0.0.1:0")
+	cfg := overGRPC(where)
+	cfg.CardinalityLimit = 60 // the ledger's own lines need about as many
+	b := capture.Batch{HasSnapshot: true}
+	for i := range 100 {
+		p := capture.PortStats{PortKey: capture.PortKey{Port: uint16(i), Role: capture.RoleServer}}
+		p.Requests[capture.ProtocolHTTP1] = 1
+		b.Snapshot.Ports = append(b.Snapshot.Ports, p)
+	}
+	e := start(t, cfg)
+	e.Export(&b, nil)
+	if err := stop(e, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	m, _ := s.metric(semconv.MetricRequests)
+	if got := series(m.item); len(got) != 60 || got["[otel.metric.overflow=true]"] != 41 {
+		t.Errorf("%d series, %v folded", len(got), got["[otel.metric.overflow=true]"])
+	}
+	if h := health(t, e, metrics); h.Overflow < 41 {
+		t.Errorf("%d told of as folded", h.Overflow)
+	}
+}
+
+// No latency is made up: what has no known end is not recorded.
+func TestDurationOnlyWhenKnown(t *testing.T) {
+	const answered = "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.port=8080 url.scheme=http]"
+	for _, c := range []struct {
+		name   string
+		change func(*capture.Exchange)
+		attrs  string // "": nothing is recorded
+		sum    float64
+	}{
+		{"whole", func(*capture.Exchange) {}, answered, 0.005},
+		{"whole with a hole in its body", func(x *capture.Exchange) { x.Incomplete, x.LostBytes = capture.ReasonGap, 9 }, answered, 0.005},
+		{"https", func(x *capture.Exchange) { x.Target = []byte("https://a/") }, "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.port=8080 url.scheme=https]", 0.005},
+		{"no response, reset", func(x *capture.Exchange) { x.Status, x.Error = 0, capture.ReasonReset }, "[error.type=reset http.request.method=GET network.protocol.version=1.1 server.port=8080 url.scheme=http]", 5},
+		{"no response, closed", func(x *capture.Exchange) { x.Status, x.Error = 0, capture.ReasonClosedBeforeResponse }, "[error.type=closed_before_response http.request.method=GET network.protocol.version=1.1 server.port=8080 url.scheme=http]", 5},
+		{"response cut", func(x *capture.Exchange) { x.Error = capture.ReasonResponseTruncated }, "[error.type=response_truncated http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.port=8080 url.scheme=http]", 5},
+		{"no response, end of file", func(x *capture.Exchange) { x.Status, x.Error = 0, capture.ReasonShutdown }, "", 0},
+		{"no response, gap", func(x *capture.Exchange) { x.Status, x.Error, x.Incomplete = 0, capture.ReasonGap, capture.ReasonGap }, "", 0},
+		{"no response, evicted", func(x *capture.Exchange) {
+			x.Status, x.Error, x.Incomplete = 0, capture.ReasonEvicted, capture.ReasonEvicted
+		}, "", 0},
+		{"end of file within the response", func(x *capture.Exchange) { x.Error = capture.ReasonShutdown }, "", 0},
+	} {
+		s := &sink{}
+		where, _ := serveGRPC(t, s, "127.0.0.1:0")
+		e := start(t, overGRPC(where))
+		var b capture.Batch
+		ex := exchange(&b, capture.RoleServer)
+		ex.Ended = ex.ResponseEnd
+		c.change(ex)
+		if ex.Error != capture.ReasonNone {
+			ex.Ended = epoch.Add(5 * time.Second)
+		}
+		if ex.Status == 0 {
+			ex.ResponseStart, ex.ResponseEnd, ex.ResponseBody = 0, 0, -1
+		}
+		e.Export(&b, nil)
+		if err := stop(e, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		m, ok := s.metric(semconv.MetricHTTPServerRequestDuration)
+		if ok != (c.attrs != "") {
+			t.Errorf("%s: recorded %v", c.name, ok)
+		}
+		if !ok {
+			if _, ok := s.metric(semconv.MetricHTTPServerRequestBodySize); ok {
+				t.Errorf("%s: a body size is recorded", c.name)
+			}
+			continue
+		}
+		if got := series(m.item); len(got) != 1 || got[c.attrs] != c.sum {
+			t.Errorf("%s: %v, want %s %v", c.name, got, c.attrs, c.sum)
+		}
 	}
 }
 

@@ -16,10 +16,19 @@ import (
 // observation states values of observable instruments by name.
 type observation struct {
 	metric.Observer
-	m *meters
+	m      *meters
+	points map[string]int // series so far, by name
+}
+
+func (m *meters) observation(to metric.Observer) observation {
+	return observation{to, m, make(map[string]int)}
 }
 
 func (o observation) count(name string, v uint64, kvs ...attribute.KeyValue) {
+	// The SDK folds what is beyond its limit, of which it keeps one series.
+	if o.points[name]++; o.points[name] >= o.m.cfg.CardinalityLimit {
+		o.m.folds.Add(1)
+	}
 	o.ObserveInt64(o.m.ints[name], int64(v), metric.WithAttributes(kvs...))
 }
 
@@ -49,7 +58,7 @@ func (m *meters) observeTraffic(_ context.Context, to metric.Observer) error {
 	if !m.have {
 		return nil
 	}
-	o := observation{to, m}
+	o := m.observation(to)
 	m.observeInterfaces(o)
 	for i := range m.snap.Ports {
 		observePort(o, &m.snap.Ports[i])
@@ -183,7 +192,7 @@ func (m *meters) observeTCP(o observation) {
 
 // observeSelf states what wiretell says about itself.
 func (m *meters) observeSelf(_ context.Context, to metric.Observer) error {
-	o := observation{to, m}
+	o := m.observation(to)
 	m.observeExport(o)
 	m.mu.Lock()
 	defer m.mu.Unlock()
