@@ -16,7 +16,7 @@ func oneWayLeaf() Leaf {
 		Thresholds: []Threshold{{"packets", "packets", 20, 20}},
 		Raise:      2, Clear: 1, Live: true,
 		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen"}, {Name: "way", Description: "the direction that is seen"}},
-		Body:     "Only {{way}} packets are visible on {{interface}} ({{seen}} TCP packets, none the other way).",
+		Body:     "Only {{way}} packets are visible on {{interface}} ({{seen TCP packet|TCP packets}}, none the other way).",
 		Remedy:   Remedy{Summary: "Look for src or dst in the filter, and for a path that packets take around this interface; else capture on the host.", Command: "ip route get PEER; wiretell run   # without --filter"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if dropped, _ := v.drops(); dropped > 0 {
@@ -114,7 +114,7 @@ func silentServerLeaf() Leaf {
 		Thresholds: unansweredThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: unansweredKeys(Key{Name: "closed", Description: "of them, by a close"}, Key{Name: "reset", Description: "of them, by a reset"}, Key{Name: "timed_out", Description: "of them, by silence"}),
-		Body:     "The server on port {{port}}[[ ({{direction}})]] sent nothing in answer to {{unanswered}} of {{ended}} requests ({{closed}} closed, {{reset}} reset, {{timed_out}} timed out).",
+		Body:     "The server on port {{port}}[[ ({{direction}})]] sent nothing in answer to {{unanswered}} of {{ended request|requests}} ({{closed}} closed, {{reset}} reset, {{timed_out}} timed out).",
 		Remedy:   Remedy{Summary: "Look at the application: its log, deadlocks, exhausted worker pools, crashes.", Command: "kubectl logs POD -c APP --since=10m; kubectl logs POD -c APP --previous; kubectl top pod POD --containers"},
 		check: unansweredCheck(silentReasons(), countOf("closed", capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN),
 			countOf("reset", capture.ReasonReset), countOf("timed_out", capture.ReasonTimedOut)),
@@ -131,7 +131,7 @@ func unreadableResponseLeaf() Leaf {
 		Thresholds: unansweredThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: unansweredKeys(),
-		Body:     "{{unanswered}} of {{ended}} requests on port {{port}}[[ ({{direction}})]] were answered by bytes that are no HTTP response.",
+		Body:     "{{unanswered}} of {{ended request|requests}} on port {{port}}[[ ({{direction}})]] {{unanswered: was|were}} answered by bytes that are no HTTP response.",
 		Remedy:   Remedy{Summary: "See which rule the response breaks (HTTP-01 says the reason), and look at what the server sends.", Command: "wiretell explain HTTP-01; curl -sv --raw http://HOST:{{port}}/ -o /dev/null"},
 		check:    unansweredCheck(unreadableReasons()),
 	}
@@ -147,7 +147,7 @@ func lostResponseLeaf() Leaf {
 		Thresholds: unansweredThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: unansweredKeys(Key{Name: "gaps", Description: "gaps on the port"}, Key{Name: "gap_bytes", Description: "bytes in them"}),
-		Body:     "{{unanswered}} of {{ended}} responses on port {{port}}[[ ({{direction}})]] were lost by the capture, not by the server ({{gaps}} gaps).",
+		Body:     "{{unanswered}} of {{ended response|responses}} on port {{port}}[[ ({{direction}})]] {{unanswered: was|were}} lost by the capture, not by the server ({{gaps gap|gaps}}).",
 		Remedy:   Remedy{Summary: "See the quality findings: where kernel drops are the cause, a larger ring or more CPU helps.", Command: "wiretell explain QUAL-01; wiretell explain QUAL-07"},
 		check: unansweredCheck(lostReasons(), func(p *portView) Evidence { return number("gaps", p.Gaps) },
 			func(p *portView) Evidence { return number("gap_bytes", p.GapBytes) }),
@@ -167,7 +167,7 @@ func orphanLeaf() Leaf {
 		Thresholds: []Threshold{{"responses", "responses", 3, 1}, {"share", "percent of the responses", 1, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}},
-		Body:     "{{orphans}} of {{responses}} responses on port {{port}}[[ ({{direction}})]] have no request: joined mid-connection ({{midstream_connections}} connections were), or the requests were lost ({{gaps}} gaps).",
+		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}).",
 		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if v.Capture.Live && !v.final && v.running < joinSeconds {
@@ -198,7 +198,7 @@ func cutMessageLeaf() Leaf {
 		Thresholds: []Threshold{{"messages", "messages", 3, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}, {Name: "resets", Description: "of the responses, those cut by a reset"}},
-		Body:     "{{responses}} responses and {{requests}} requests on port {{port}}[[ ({{direction}})]] were cut before their end ({{resets}} by a reset).",
+		Body:     "{{responses response|responses}} and {{requests request|requests}} on port {{port}}[[ ({{direction}})]] were cut before their end ({{resets}} by a reset).",
 		Remedy:   Remedy{Summary: "See who closed: look for cancelled clients, crashes of the server, and time-outs of a proxy between.", Command: "kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].lastState}'; kubectl logs POD -c APP --previous"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			for i := range v.ports {

@@ -122,7 +122,7 @@ func unreachableLeaf() Leaf {
 		Guard:      "A collector that is rolled out is away for a moment: the leaf waits ten seconds.",
 		Thresholds: failingThreshold(10), Clear: 1, Live: true, File: true, Blind: true,
 		Evidence: exportKeys(),
-		Body:     "The collector[[ at {{endpoint}}]] has not been reached for {{failing_seconds}} s ({{signals}}; {{queued}} records wait, {{dropped}} were dropped): {{error}}.",
+		Body:     "The collector[[ at {{endpoint}}]] has not been reached for {{failing_seconds}} s ({{signals}}; {{queued record waits|records wait}}, {{dropped was|were}} dropped): {{error}}.",
 		Remedy: Remedy{Summary: "Check the endpoint, that the collector is up, and that no NetworkPolicy forbids egress.",
 			Command: "kubectl get service,pods -n observability; echo \"$OTEL_EXPORTER_OTLP_ENDPOINT\"", Manifest: "env:\n- name: OTEL_EXPORTER_OTLP_ENDPOINT\n  value: http://collector.observability:4317\n", URL: "https://opentelemetry.io/docs/specs/otel/protocol/exporter/"},
 		check: exportCheck(cannotReach),
@@ -197,7 +197,7 @@ func droppedExportLeaf() Leaf {
 		Guard:     "None: wiretell's own count.",
 		Raise:     1, Clear: 2, Live: true, File: true, Blind: true,
 		Evidence: []Key{{Name: "dropped", Description: "records dropped in the window"}, {Name: "exported", Description: "records exported in the window"}, {Name: "reasons", Description: "why, with how many since the start", Volatile: true}, {Name: "signals", Description: "which signals"}},
-		Body:     "{{dropped}} records ({{signals}}) were lost at export, not at capture ({{reasons}}; {{exported}} were exported).",
+		Body:     "{{dropped record|records}} ({{signals}}) {{dropped: was|were}} lost at export, not at capture ({{reasons}}; {{exported was|were}} exported).",
 		Remedy:   Remedy{Summary: "Mend the export first if it fails (EXP-01 to EXP-04); else enlarge the queue or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 wiretell run"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			var dropped, exported uint64
@@ -250,7 +250,7 @@ func ownTrafficLeaf() Leaf {
 		Guard:     "Told by socket: an application that uses the same collector is still observed. Where nothing else is seen NONE-05 says so.",
 		Raise:     1, Clear: 20, Live: true,
 		Evidence: []Key{{Name: "own_packets", Description: "packets left out"}, {Name: "packets", Description: "other packets"}},
-		Body:     "wiretell's own export was left out ({{own_packets}} packets beside {{packets}} others).",
+		Body:     "wiretell's own export was left out ({{own_packets packet|packets}} beside {{packets other|others}}).",
 		Remedy:   Remedy{Summary: "Nothing to mend."},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if own, others := v.ledger[capture.FrameOwnExport], v.transportFrames(); own > 0 && others > 0 {
@@ -269,7 +269,7 @@ func clockStepLeaf() Leaf {
 		Guard:     "Small disorder between interfaces is below a second and is not counted.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "steps", Description: "packets stamped before the one before them"}},
-		Body:     "The capture's clock stepped back {{steps}} times; durations across a step are wrong.",
+		Body:     "The capture's clock stepped back {{steps time|times}}; durations across a step are wrong.",
 		Remedy:   Remedy{Summary: "Check time synchronisation of the node; put the packets of a file in order.", Command: "chronyc tracking; reordercap FILE ORDERED.pcap"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if n := less(v.Snapshot.ClockSteps, v.base.ClockSteps); n > 0 {
@@ -393,7 +393,7 @@ func healthyLeaf() Leaf {
 		Thresholds: []Threshold{{"answered", "percent of the requests that ended", 99, 99}},
 		Raise:      1, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "requests", Description: "requests"}, {Name: "responses", Description: "responses"}, {Name: "ports", Description: "server ports with requests"}, {Name: "drops", Description: "packets that the kernel dropped"}, {Name: "coverage", Description: "percent of the inbound TCP packets that were captured"}},
-		Body:     "Healthy: {{requests}} requests and {{responses}} responses on port {{ports}}, {{drops}} drops[[, coverage {{coverage}} %]].",
+		Body:     "Healthy: {{requests request|requests}} and {{responses response|responses}} on port {{ports}}, {{drops drop|drops}}[[, coverage {{coverage}} %]].",
 		Remedy:   Remedy{Summary: "Nothing to mend."},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if v.worst > Info || v.wireErrors() {

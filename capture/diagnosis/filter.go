@@ -20,7 +20,7 @@ func excludesAllLeaf() Leaf {
 		Raise:      2, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "filter", Description: "the filter"}, {Name: "left_out", Description: "TCP packets that the filter left out"},
 			{Name: "matched", Description: "packets of any kind that it let through"}, {Name: "ports", Description: "server ports of what was left out, the busiest first", Volatile: true}, {Name: "first_port", Description: "the busiest of them", Volatile: true}},
-		Body:   "The filter ({{filter}}) matches none of {{left_out}} TCP packets[[; most are on port {{ports}}]].",
+		Body:   "The filter ({{filter}}) matches none of {{left_out TCP packet|TCP packets}}[[; most are on port {{ports}}]].",
 		Remedy: Remedy{Summary: "Filter for a port that carries traffic, or leave the filter out.", Command: "wiretell run --port {{first_port}}"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if !v.filtering() {

@@ -63,7 +63,7 @@ func noAnswerLeaf() Leaf {
 		Guard:      "A capture that sees one direction only looks alike: there DIR-01 holds as well.",
 		Thresholds: connectThreshold(1), Raise: 1, Clear: 3, Live: true, File: true,
 		Evidence: failureKeys(),
-		Body:     "No answer from {{peer}} port {{port}} to {{failed}} connects (up to {{attempts}} SYNs, {{seconds}} s): dropped, not refused.",
+		Body:     "No answer from {{peer}} port {{port}} to {{failed connect|connects}} (up to {{attempts SYN|SYNs}}, {{seconds}} s): dropped, not refused.",
 		Remedy:   Remedy{Summary: "Look for a NetworkPolicy, security group or firewall that drops, and at the route.", Command: "kubectl get networkpolicy -A; ip route get {{peer}}; tracepath {{peer}}"},
 		check:    failureCheck(nil, capture.ReasonTimedOut),
 	}
@@ -78,7 +78,7 @@ func refusedLeaf() Leaf {
 		Guard:      "Load balancers probe ports that are closed: a few refusals in a window are needed.",
 		Thresholds: connectThreshold(2), Raise: 1, Clear: 3, Live: true, File: true,
 		Evidence: failureKeys(),
-		Body:     "{{peer}} port {{port}} refused {{failed}} connects: no listener.",
+		Body:     "{{peer}} port {{port}} refused {{failed connect|connects}}: no listener.",
 		Remedy:   Remedy{Summary: "Check the port and the Service's targetPort, and whether the peer is restarting.", Command: "kubectl get pods -o wide | grep -F {{peer}}; kubectl get endpointslices -A | grep -F {{peer}}"},
 		check:    failureCheck(nil, capture.ReasonRefused),
 	}
@@ -93,7 +93,7 @@ func rejectedLeaf() Leaf {
 		Guard:      "Only errors whose quoted packet fits the connection count.",
 		Thresholds: connectThreshold(1), Raise: 1, Clear: 3, Live: true, File: true,
 		Evidence: append(failureKeys(), Key{Name: "reason", Description: "what the error means"}, Key{Name: "icmp_type", Description: "ICMP type"}, Key{Name: "icmp_code", Description: "ICMP code"}),
-		Body:     "{{failed}} connects to {{peer}} port {{port}} were rejected by ICMP: {{reason}}[[ (type {{icmp_type}}, code {{icmp_code}})]].",
+		Body:     "{{failed connect|connects}} to {{peer}} port {{port}} {{failed: was|were}} rejected by ICMP: {{reason}}[[ (type {{icmp_type}}, code {{icmp_code}})]].",
 		Remedy:   Remedy{Summary: "Look at the firewall or router that sent the error.", Command: "ip route get {{peer}}; tracepath {{peer}}; kubectl get networkpolicy -A"},
 		check: failureCheck(func(f *failure) []Evidence {
 			ev := []Evidence{text("reason", f.why.String())}
@@ -128,7 +128,7 @@ func inboundRefusedLeaf() Leaf {
 		Guard:      "Scanners try each port once: the same client must have come back.",
 		Thresholds: connectThreshold(3), Raise: 1, Clear: 3, Live: true,
 		Evidence: []Key{{Name: "failed", Description: "connects refused"}, {Name: "client", Description: "who tried last", Volatile: true}, {Name: "listening", Description: "ports that listen"}},
-		Body:     "Clients (last {{client}}) called port {{port}} {{failed}} times, nobody listens there[[; listening: {{listening}}]].",
+		Body:     "Clients (last {{client}}) called port {{port}} {{failed time|times}}, nobody listens there[[; listening: {{listening}}]].",
 		Remedy:   Remedy{Summary: "Let the Service's targetPort name a port that listens.", Command: "kubectl get service SERVICE -o jsonpath='{.spec.ports}'; kubectl logs POD -c APP"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			v.inboundRefusals(func(f *failure, n uint64, loopback bool) {
@@ -149,7 +149,7 @@ func loopbackBindLeaf() Leaf {
 		Guard:      "A mesh redirects to loopback on purpose; connects are then not refused.",
 		Thresholds: connectThreshold(1), Raise: 1, Clear: 3, Live: true,
 		Evidence: []Key{{Name: "failed", Description: "connects refused"}, {Name: "client", Description: "who tried last", Volatile: true}},
-		Body:     "The application listens on port {{port}} on localhost only; {{failed}} connects from outside (last {{client}}) were refused.",
+		Body:     "The application listens on port {{port}} on localhost only; {{failed connect|connects}} from outside (last {{client}}) {{failed: was|were}} refused.",
 		Remedy:   Remedy{Summary: "Let the application listen on all addresses (0.0.0.0 or [::]).", Command: "ss -ltnp 'sport = :{{port}}'"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			v.inboundRefusals(func(f *failure, n uint64, loopback bool) {
@@ -170,7 +170,7 @@ func acceptOverflowLeaf() Leaf {
 		Guard:     "The counter is the namespace's, not a port's: the ports whose queue stands full at the moment are named, if any.",
 		Raise:     1, Clear: 3, Live: true, Blind: true,
 		Evidence: []Key{{Name: "overflows", Description: "connections dropped as an accept queue was full"}, {Name: "ports", Description: "ports whose queue stands full now", Volatile: true}},
-		Body:     "Accept queues overflowed {{overflows}} times[[ (port {{ports}} is full now)]]: the application does not accept fast enough.",
+		Body:     "Accept queues overflowed {{overflows time|times}}[[ (port {{ports}} is full now)]]: the application does not accept fast enough.",
 		Remedy:   Remedy{Summary: "Look at why the application does not accept; raise its backlog and net.core.somaxconn; add replicas.", Command: "ss -ltn; sysctl net.core.somaxconn"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			n, _ := v.grown(capture.KnownTCPExt, func(k *capture.Kernel) uint64 { return k.TCPExt.ListenOverflows })

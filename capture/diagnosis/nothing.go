@@ -67,7 +67,7 @@ func blindLeaf() Leaf {
 		Thresholds: []Threshold{{"packets", "packets", 10, 1}},
 		Raise:      2, Clear: 1, Live: true,
 		Evidence: []Key{{Name: "device_packets", Description: "packets that the captured interfaces counted"}, {Name: "tcp_in_segments", Description: "growth of Tcp.InSegs"}, {Name: "seconds", Description: "how long the look was"}},
-		Body:     "Packets crossed in {{seconds}} s ({{device_packets}} by the interfaces' counters, {{tcp_in_segments}} TCP segments in), but none reached wiretell.",
+		Body:     "Packets crossed in {{seconds}} s ({{device_packets}} by the interfaces' counters, {{tcp_in_segments TCP segment|TCP segments}} in), but none reached wiretell.",
 		Remedy: Remedy{Summary: "Look for XDP programs and socket maps that bypass packet sockets; if there are none, report a fault of wiretell with this finding.",
 			Command: "ip -details link show | grep -B2 xdp; bpftool net; bpftool prog show"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
@@ -96,7 +96,7 @@ func otherInterfaceLeaf() Leaf {
 		Thresholds: []Threshold{{"packets", "packets", 100, 20}},
 		Raise:      2, Clear: 2, Live: true,
 		Evidence: []Key{{Name: "packets", Description: "packets on that interface"}, {Name: "captured_packets", Description: "packets on the captured interfaces"}, {Name: "interfaces", Description: "what is captured"}},
-		Body:     "{{packets}} packets were on {{interface}}, {{captured_packets}} on {{interfaces}}, which is what is captured.",
+		Body:     "{{packets packet was|packets were}} on {{interface}}, {{captured_packets}} on {{interfaces}}, which is what is captured.",
 		Remedy:   Remedy{Summary: "Capture on that interface too, or on all.", Command: "wiretell run   # without --interface: all of them"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if len(v.Capture.Interfaces) == 0 || v.Kernel == nil {
@@ -122,7 +122,7 @@ func chatterLeaf() Leaf {
 		Guard:     "Pings over IPv6 count as chatter.",
 		Raise:     2, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "frames", Description: "frames read"}, {Name: "arp", Description: "of them ARP"}, {Name: "icmpv6", Description: "of them ICMPv6"}, {Name: "non_ip", Description: "of them another protocol over the link"}},
-		Body:     "There is only link-layer chatter: {{frames}} frames, of them {{arp}} ARP, {{icmpv6}} ICMPv6, {{non_ip}} not IP.",
+		Body:     "There is only link-layer chatter: {{frames frame|frames}}, of them {{arp}} ARP, {{icmpv6}} ICMPv6, {{non_ip}} not IP.",
 		Remedy:   idleLeaf().Remedy,
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			l := &v.ledger
@@ -143,7 +143,7 @@ func selfOnlyLeaf() Leaf {
 		Guard:     "Own packets are told by socket, not by address, so an application that uses the same collector is not taken for wiretell.",
 		Raise:     2, Clear: 1, Live: true,
 		Evidence: []Key{{Name: "own_packets", Description: "packets of wiretell's own export"}},
-		Body:     "Only wiretell's own export was seen ({{own_packets}} packets).",
+		Body:     "Only wiretell's own export was seen ({{own_packets packet|packets}}).",
 		Remedy:   idleLeaf().Remedy,
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if own := v.ledger[capture.FrameOwnExport]; own > 0 && v.transportFrames() == 0 {
@@ -226,7 +226,7 @@ func unixSocketLeaf() Leaf {
 		Guard:     "Agents use unix sockets too: only possible. It needs that nothing at all listens on TCP.",
 		Raise:     2, Clear: 1, Live: true, Blind: true,
 		Evidence: []Key{{Name: "paths", Description: "listening unix sockets"}, {Name: "sockets", Description: "how many there are"}},
-		Body:     "Nothing listens on TCP, but {{sockets}} unix sockets do[[ ({{paths}})]]: packets of those never exist.",
+		Body:     "Nothing listens on TCP, but {{sockets unix socket does|unix sockets do}}[[ ({{paths}})]]: packets of those never exist.",
 		Remedy:   Remedy{Summary: "Let the application listen on TCP, or observe the proxy in front of it.", Command: "ss -lx"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if !v.Kernel.Has(capture.KnownSockets|capture.KnownUnix) || len(v.listening(false)) > 0 || v.Kernel.UnixListening == 0 {
@@ -248,7 +248,7 @@ func noInboundLeaf() Leaf {
 		Guard:     "A quiet time: the leaf waits four windows, is silent as soon as one connection was seen since the start, and says for how long.",
 		Raise:     4, Clear: 1, Live: true,
 		Evidence: []Key{{Name: "ports", Description: "ports that listen"}, {Name: "seconds", Description: "since the capture began"}, {Name: "other_packets", Description: "other packets seen meanwhile"}},
-		Body:     "Port {{ports}} listens, but nobody connected in {{seconds}} s, though {{other_packets}} other packets were seen.",
+		Body:     "Port {{ports}} listens, but nobody connected in {{seconds}} s, though {{other_packets other packet was|other packets were}} seen.",
 		Remedy: Remedy{Summary: "Compare the Service's targetPort with the port that listens, and look for a NetworkPolicy that forbids ingress.",
 			Command: "kubectl get service SERVICE -o jsonpath='{.spec.ports}'; kubectl get networkpolicy"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
@@ -279,7 +279,7 @@ func noPayloadLeaf() Leaf {
 		Guard:     "A quiet time on long-lived connections: the leaf is silent as soon as any payload was seen since the start.",
 		Raise:     4, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "tcp", Description: "TCP segments, all without payload"}, {Name: "udp", Description: "UDP datagrams"}, {Name: "icmp", Description: "ICMP and ICMPv6 messages"}, {Name: "other", Description: "packets of other protocols"}},
-		Body:     "No TCP payload was seen: {{tcp}} TCP segments without any, {{udp}} UDP datagrams, {{icmp}} ICMP messages, {{other}} other packets.",
+		Body:     "No TCP payload was seen: {{tcp TCP segment|TCP segments}} without any, {{udp UDP datagram|UDP datagrams}}, {{icmp ICMP message|ICMP messages}}, {{other other packet|other packets}}.",
 		Remedy:   Remedy{Summary: "If TCP connections are refused or stay without an answer, follow that finding first; otherwise send a request and look again.", Command: "wiretell explain NET-SYN-01; wiretell explain NET-SYN-02"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			l, all := &v.ledger, &v.Snapshot.Ledger

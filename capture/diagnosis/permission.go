@@ -243,7 +243,7 @@ func onlyLoopbackLeaf() Leaf {
 		Guard:     "At an early start the interface may still be missing, so the leaf waits for a window.",
 		Raise:     1, Clear: 1, Live: true, Blind: true,
 		Evidence: []Key{{Name: "lost", Description: "whether there was another interface earlier in this run"}, {Name: "down", Description: "interfaces that exist and are down"}},
-		Body:     "This network namespace has only lo up (there was another interface before: {{lost}})[[; down: {{down}}]].",
+		Body:     "This network namespace has only lo up[[{{lost?}}; the interface that was up earlier in this run is gone]][[; down: {{down}}]].",
 		Remedy: Remedy{
 			Summary:  "Put wiretell into the application's pod or network namespace; if the application was restarted, restart wiretell so that it joins the new one.",
 			Command:  "docker run --network container:APP --cap-drop ALL --cap-add NET_RAW IMAGE run",
@@ -295,7 +295,7 @@ func lateStartLeaf() Leaf {
 		Guard:     "For information only. It clears when the last of those connections has ended.",
 		Clear:     1, Live: true, Blind: true,
 		Evidence: []Key{{Name: "connections", Description: "established when the capture began"}, {Name: "remaining", Description: "of those, still there (of the first 256)"}},
-		Body:     "{{connections}} connections existed before the capture, {{remaining}} of them still do; HTTP/2 and TLS on them cannot be followed.",
+		Body:     "{{connections connection|connections}} existed before the capture, {{remaining of them still does|of them still do}}; HTTP/2 and TLS on them cannot be followed.",
 		Remedy: Remedy{Summary: "Start wiretell before the application: as a native sidecar (Kubernetes 1.29 and later), or restart the clients.",
 			Manifest: nativeSidecarManifest, URL: "https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {

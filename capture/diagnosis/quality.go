@@ -19,7 +19,7 @@ func kernelDropsLeaf() Leaf {
 		Thresholds: []Threshold{{"drops", "packets", 1, 1}, {"share", "percent of the packets", 0.1, 0.1}},
 		Raise:      1, Clear: 3, Live: true,
 		Evidence: []Key{{Name: "drops", Description: "packets dropped (tp_drops)"}, {Name: "packets", Description: "packets offered to the ring (tp_packets, drops included)"}, {Name: "share", Description: "percent dropped"}, {Name: "freezes", Description: "how often the ring stood full, since the start"}, {Name: "ring_bytes", Description: "size of the ring"}},
-		Body:     "The kernel dropped {{drops}} of {{packets}} packets ({{share}} %) on {{interface}} before wiretell could read them: exchanges may be missing or half.",
+		Body:     "The kernel dropped {{drops}} of {{packets packet|packets}} ({{share}} %) on {{interface}} before wiretell could read them: exchanges may be missing or half.",
 		Remedy:   Remedy{Summary: "Enlarge the ring, give wiretell more CPU, or filter more tightly.", Command: "wiretell run --ring-mib 64", Manifest: moreCPUManifest},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			for i := range v.Snapshot.Source.Rings {
@@ -49,7 +49,7 @@ func throttledLeaf() Leaf {
 		Thresholds: []Threshold{{"periods", "periods", 20, 20}, {"share", "percent of the periods", 10, 10}},
 		Raise:      1, Clear: 3, Live: true,
 		Evidence: []Key{{Name: "throttled", Description: "periods in which the group was held back"}, {Name: "periods", Description: "periods in which it ran"}, {Name: "throttled_seconds", Description: "for how long in all"}, {Name: "drops", Description: "packets dropped meanwhile"}, {Name: "lag_seconds", Description: "greatest age of a packet when it was read"}},
-		Body:     "wiretell was CPU-throttled in {{throttled}} of {{periods}} periods ({{throttled_seconds}} s), while {{drops}} packets were dropped and others waited up to {{lag_seconds}} s.",
+		Body:     "wiretell was CPU-throttled in {{throttled}} of {{periods period|periods}} ({{throttled_seconds}} s), while {{drops packet was|packets were}} dropped and others waited up to {{lag_seconds}} s.",
 		Remedy:   Remedy{Summary: "Raise the container's CPU limit, or remove it.", Manifest: moreCPUManifest},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			periods, _ := v.grown(capture.KnownCPU, func(k *capture.Kernel) uint64 { return k.CGroup.Periods })
@@ -74,7 +74,7 @@ func queueLeaf() Leaf {
 		Guard:     "None: wiretell's own count.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "lost", Description: "observations dropped"}, {Name: "made", Description: "observations made"}, {Name: "share", Description: "percent dropped"}},
-		Body:     "wiretell dropped {{lost}} of {{made}} observations ({{share}} %) as its queue was full: counters are complete, spans and events are not.",
+		Body:     "wiretell dropped {{lost}} of {{made observation|observations}} ({{share}} %) as its queue was full: counters are complete, spans and events are not.",
 		Remedy:   Remedy{Summary: "Give wiretell more CPU, or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 wiretell run", Manifest: moreCPUManifest},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if lost, made := v.ledger[capture.ObservationsLost], v.ledger[capture.ObservationsMade]; lost > 0 {
@@ -141,7 +141,7 @@ func truncatedLeaf() Leaf {
 		Guard:     "Bodies that are cut do no harm where their length is known: the finding says how many bytes of payload are gone. With a filter, what it rejects is cut to its headers on purpose: then only cut payload counts.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "frames", Description: "frames cut"}, {Name: "bytes", Description: "bytes of TCP payload cut off, on all interfaces"}, {Name: "snaplen", Description: "snapshot length in force, 0 when not known"}},
-		Body:     "{{frames}} frames[[ on {{interface}}]] were cut by the capture ({{bytes}} bytes of TCP payload are gone).",
+		Body:     "{{frames frame|frames}}[[ on {{interface}}]] {{frames: was|were}} cut by the capture ({{bytes byte|bytes}} of TCP payload {{bytes: is|are}} gone).",
 		Remedy:   Remedy{Summary: "Capture whole frames: 262144 bytes hold any.", Command: "wiretell run --snaplen 262144   # for a file: tcpdump -s 262144 -w FILE"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			// What a filter rejects is cut to its headers on purpose.
@@ -177,7 +177,7 @@ func gapsLeaf(byDrops bool) Leaf {
 		Thresholds: []Threshold{{"gaps", "gaps", 3, 1}, {"share", "percent of the bytes", 0.01, 0.01}},
 		Raise:      2, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "gaps", Description: "gaps"}, {Name: "bytes", Description: "bytes in them"}, {Name: "seen_bytes", Description: "bytes of TCP payload that were seen"}, {Name: "drops", Description: "packets that the kernel dropped"}},
-		Body:     "{{gaps}} gaps ({{bytes}} bytes) in the streams though nothing was dropped here: lost before this capture, or on another path.",
+		Body:     "{{gaps gap|gaps}} ({{bytes byte|bytes}}) in the streams though nothing was dropped here: lost before this capture, or on another path.",
 		Remedy:   Remedy{Summary: "Capture on all interfaces; look for asymmetric paths and loss on the way.", Command: "wiretell run; nstat -az TcpRetransSegs TcpExtTCPLostRetransmit"},
 	}
 	if byDrops {
@@ -186,7 +186,7 @@ func gapsLeaf(byDrops bool) Leaf {
 		l.Condition = "bytes that one side acknowledged were never seen, and the kernel dropped packets"
 		l.Meaning = "The gaps are the capture's own: packets were dropped before wiretell could read them."
 		l.Guard = "Some of the gaps may have another cause; the share of drops says how likely that is."
-		l.Body = "{{gaps}} gaps ({{bytes}} bytes) in the streams, caused by {{drops}} packets that the kernel dropped."
+		l.Body = "{{gaps gap|gaps}} ({{bytes byte|bytes}}) in the streams, caused by {{drops packet|packets}} that the kernel dropped."
 		l.Remedy = kernelDropsLeaf().Remedy
 		l.Raise, l.File = 1, false
 	}
@@ -210,8 +210,8 @@ func bufferLeaf() Leaf {
 		Guard:     "A SYN flood fills the table, not this memory (QUAL-10).",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "segments", Description: "segments refused"}, {Name: "bytes", Description: "bytes in them"}},
-		Body:     "Reassembly memory is full: {{segments}} segments ({{bytes}} bytes) were refused.",
-		Remedy:   Remedy{Summary: "Raise the reassembly budget and with it the memory limit.", Command: "wiretell run --help | grep -i -A1 budget", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
+		Body:     "Reassembly memory is full: {{segments segment|segments}} ({{bytes byte|bytes}}) {{segments: was|were}} refused.",
+		Remedy:   Remedy{Summary: "Raise the reassembly budget and with it the memory limit.", Command: "wiretell run --reassembly-memory 33554432   # bytes", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if n := v.ledger[capture.SegmentRefused]; n > 0 {
 				emit(hit{evidence: []Evidence{number("segments", n), number("bytes", v.ledger[capture.BytesRefused])}})
@@ -229,8 +229,8 @@ func tableLeaf() Leaf {
 		Guard:     "A SYN flood or a scan fills the table with connections that nobody misses: compare with failed connects.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "evicted", Description: "connections evicted"}, {Name: "failed", Description: "connections that were never established meanwhile"}},
-		Body:     "The connection table is full: {{evicted}} connections were evicted ({{failed}} others never got established).",
-		Remedy:   Remedy{Summary: "Let the table be larger, and give wiretell the memory for it (about 260 bytes each).", Command: "wiretell run --help | grep -i connections", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
+		Body:     "The connection table is full: {{evicted connection was|connections were}} evicted ({{failed other|others}} never got established).",
+		Remedy:   Remedy{Summary: "Let the table be larger, and give wiretell the memory for it (about 260 bytes each).", Command: "wiretell run --max-connections 262144", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if n := v.ledger[capture.ConnsEvicted]; n > 0 {
 				emit(hit{evidence: []Evidence{number("evicted", n), number("failed", v.ledger[capture.ConnsFailed])}})
@@ -249,8 +249,8 @@ func memoryLeaf() Leaf {
 		Thresholds: []Threshold{{"share", "percent of the limit", 85, 85}},
 		Raise:      2, Clear: 3, Live: true, Blind: true,
 		Evidence: []Key{{Name: "bytes", Description: "memory in use"}, {Name: "limit_bytes", Description: "the limit"}, {Name: "share", Description: "percent of it"}},
-		Body:     "wiretell's control group uses {{bytes}} of {{limit_bytes}} bytes ({{share}} %).",
-		Remedy:   Remedy{Summary: "Raise the memory limit, or lower wiretell's budgets.", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
+		Body:     "wiretell's control group uses {{bytes}} of {{limit_bytes byte|bytes}} ({{share}} %).",
+		Remedy:   Remedy{Summary: "Raise the memory limit, or lower wiretell's budgets.", Command: "wiretell run --reassembly-memory 2097152 --queue-bytes 4194304 --max-connections 16384", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if !v.Kernel.Has(capture.KnownMemory) {
 				return

@@ -126,7 +126,7 @@ func unresolvedLeaf() Leaf {
 			{Name: "names", Description: "the last candidates", Volatile: true},
 			{Name: "outcomes", Description: "response codes, or why there is no answer"},
 		},
-		Body:   "{{failed}} look-ups at {{peer}} came to nothing ({{outcomes}}): {{names}}.",
+		Body:   "{{failed look-up|look-ups}} at {{peer}} came to nothing ({{outcomes}}): {{names}}.",
 		Remedy: Remedy{Summary: "Check the name and its namespace, then the resolver: CoreDNS, ndots and the search path, and policies that drop port 53.", Command: "cat /etc/resolv.conf; kubectl get service -A | grep -F NAME; kubectl -n kube-system logs -l k8s-app=kube-dns"},
 		check:  checkUnresolved,
 	}

@@ -89,19 +89,20 @@ func seenLine(in Input) string {
 	for i := range s.Ports {
 		failed += s.Ports[i].Failed
 	}
-	out := fmt.Sprintf("%d packets read, %d requests, %d responses", l[capture.FramesRead], l[capture.RequestsSeen], l[capture.ResponsesSeen])
-	for _, part := range []struct {
-		n    uint64
-		what string
+	var out []string
+	for i, part := range []struct {
+		n          uint64
+		what, rest string
 	}{
-		{failed, "failed connects"}, {l[capture.ConnsReset], "connections reset"}, {l[capture.FrameICMP] + l[capture.FrameICMPv6], "ICMP messages"},
-		{l[capture.FrameUDP], "UDP datagrams"}, {l[capture.FrameFiltered], "packets left out by the filter"}, {l[capture.FrameOwnExport], "packets of wiretell's own export"},
+		{l[capture.FramesRead], "packet", " read"}, {l[capture.RequestsSeen], "request", ""}, {l[capture.ResponsesSeen], "response", ""},
+		{failed, "failed connect", ""}, {l[capture.ConnsReset], "connection", " reset"}, {l[capture.FrameICMP] + l[capture.FrameICMPv6], "ICMP message", ""},
+		{l[capture.FrameUDP], "UDP datagram", ""}, {l[capture.FrameFiltered], "packet", " left out by the filter"}, {l[capture.FrameOwnExport], "packet", " of wiretell's own export"},
 	} {
-		if part.n > 0 {
-			out += fmt.Sprintf(", %d %s", part.n, part.what)
+		if i < 3 || part.n > 0 {
+			out = append(out, fmt.Sprintf("%d %s%s%s", part.n, part.what, plural(int(part.n)), part.rest))
 		}
 	}
-	return out
+	return strings.Join(out, ", ")
 }
 
 func capitalize(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -71,7 +71,7 @@ func tlsInboundLeaf() Leaf {
 		Thresholds: tlsThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: tlsKeys(),
-		Body:     "Port {{port}}[[ ({{direction}})]] is TLS[[ {{version}}]][[ for {{server_names}}]][[ ({{alpn}})]]: encrypted, cannot become spans ({{encrypted_packets}} packets).",
+		Body:     "Port {{port}}[[ ({{direction}})]] is TLS[[ {{version}}]][[ for {{server_names}}]][[ ({{alpn}})]]: encrypted, cannot become spans ({{encrypted_packets packet|packets}}).",
 		Remedy: Remedy{Summary: "Capture behind the point where TLS ends: end it at the ingress, a sidecar proxy or mesh and watch loopback, or run an eBPF agent beside wiretell.",
 			Command: "openssl s_client -connect localhost:{{port}} -brief </dev/null", URL: "https://opentelemetry.io/docs/zero-code/obi/"},
 		check: tlsCheck(true),
@@ -88,7 +88,7 @@ func tlsOutboundLeaf() Leaf {
 		Thresholds: tlsThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: tlsKeys(),
-		Body:     "Calls[[ to {{server_names}}]] on port {{port}} are TLS[[ {{version}}]][[ ({{alpn}})]]: only connection metrics ({{encrypted_packets}} packets).",
+		Body:     "Calls[[ to {{server_names}}]] on port {{port}} are TLS[[ {{version}}]][[ ({{alpn}})]]: only connection metrics ({{encrypted_packets packet|packets}}).",
 		Remedy:   Remedy{Summary: "Instrument the client by an SDK, or let it call through an egress proxy that is in plain reach of wiretell.", URL: "https://opentelemetry.io/docs/languages/"},
 		check:    tlsCheck(false),
 	}
@@ -104,7 +104,7 @@ func tlsMidstreamLeaf() Leaf {
 		Thresholds: []Threshold{{"packets", "packets with TLS records", 3, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: tlsKeys()[2:4],
-		Body:     "Port {{port}}[[ ({{direction}})]] is TLS, joined after the handshake, server unknown ({{encrypted_packets}} packets).",
+		Body:     "Port {{port}}[[ ({{direction}})]] is TLS, joined after the handshake, server unknown ({{encrypted_packets packet|packets}}).",
 		Remedy:   lateStartLeaf().Remedy,
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			for i := range v.ports {
@@ -160,7 +160,7 @@ func quicLeaf() Leaf {
 		Guard:      "DTLS and STUN share bits with QUIC: the version field must be known.",
 		Thresholds: reasonThresholds(3, 0), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "HTTP/3 (QUIC) on UDP port {{port}}[[ ({{direction}})]] is not read ({{packets}} packets).",
+		Body:     "HTTP/3 (QUIC) on UDP port {{port}}[[ ({{direction}})]] is not read ({{packets packet|packets}}).",
 		Remedy:   Remedy{Summary: "For debugging let the server not offer HTTP/3 (no Alt-Svc header), so that clients use TCP.", Command: "curl -sI https://HOST | grep -i alt-svc"},
 		check:    reasonCheck(capture.UDP, capture.ReasonQUIC),
 	}
@@ -175,7 +175,7 @@ func http2Leaf() Leaf {
 		Guard:      "None: the preface is unmistakable.",
 		Thresholds: reasonThresholds(1, 0), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "Port {{port}}[[ ({{direction}})]] speaks HTTP/2 in clear text, which this build does not follow ({{packets}} packets).",
+		Body:     "Port {{port}}[[ ({{direction}})]] speaks HTTP/2 in clear text, which this build does not follow ({{packets packet|packets}}).",
 		Remedy:   Remedy{Summary: "Use a build with the HTTP/2 parser, or let clients use HTTP/1.1 for debugging.", Command: "wiretell version; curl --http1.1 http://HOST:{{port}}/"},
 		check:    reasonCheck(capture.TCP, capture.ReasonHTTP2),
 	}
@@ -190,7 +190,7 @@ func upgradedLeaf() Leaf {
 		Guard:      "For information only.",
 		Thresholds: reasonThresholds(1, 0), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "Connections on port {{port}}[[ ({{direction}})]] were upgraded: {{packets}} packets after that are no requests.",
+		Body:     "Connections on port {{port}}[[ ({{direction}})]] were upgraded: {{packets packet|packets}} after that {{packets: is|are}} no {{packets: request|requests}}.",
 		Remedy:   Remedy{Summary: "Nothing to mend.", URL: "https://www.rfc-editor.org/rfc/rfc9110#section-7.8"},
 		check:    reasonCheck(capture.TCP, capture.ReasonUpgraded),
 	}
@@ -205,7 +205,7 @@ func unknownProtocolLeaf() Leaf {
 		Guard:      "Compressed or encrypted data joined midway looks unknown as well. UDP is never counted here.",
 		Thresholds: reasonThresholds(5, 50), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "Port {{port}}[[ ({{direction}})]] speaks a protocol that is not known ({{packets}} packets, {{share}} %).",
+		Body:     "Port {{port}}[[ ({{direction}})]] speaks a protocol that is not known ({{packets packet|packets}}, {{share}} %).",
 		Remedy:   Remedy{Summary: "If that port is not HTTP, leave it out; if it is, restart the client so that a connection is seen from its start, and report a sample.", Command: "wiretell run --filter 'not port {{port}}'"},
 		check:    reasonCheck(capture.TCP, capture.ReasonUnknownProtocol),
 	}
@@ -220,7 +220,7 @@ func joinedMidwayLeaf() Leaf {
 		Guard:      "It clears as soon as the port's messages are read. A long download that was under way looks like this until it ends.",
 		Thresholds: reasonThresholds(20, 50), Raise: 2, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "Connections on port {{port}}[[ ({{direction}})]] were joined midway and nothing in them is recognised yet ({{packets}} packets, {{share}} %).",
+		Body:     "Connections on port {{port}}[[ ({{direction}})]] were joined midway and nothing in them is recognised yet ({{packets packet|packets}}, {{share}} %).",
 		Remedy:   Remedy{Summary: "Start wiretell before the application, or restart the clients.", Command: "kubectl rollout restart deployment CLIENT", Manifest: nativeSidecarManifest},
 		check:    reasonCheck(capture.TCP, capture.ReasonJoinedMidstream),
 	}
@@ -236,7 +236,7 @@ func unreadableFramesLeaf() Leaf {
 		Thresholds: []Threshold{{"frames", "frames", 20, 1}, {"share", "percent of the frames", 50, 50}},
 		Raise:      2, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "frames", Description: "frames that could not be decoded"}, {Name: "share", Description: "percent of all"}, {Name: "link", Description: "of them with a link type that is not read"}, {Name: "cut", Description: "of them cut within the headers"}, {Name: "malformed", Description: "of them malformed or nested too deep"}},
-		Body:     "{{frames}} frames ({{share}} %) cannot be decoded: {{link}} of a link type that is not read, {{cut}} cut within the headers, {{malformed}} malformed.",
+		Body:     "{{frames frame|frames}} ({{share}} %) cannot be decoded: {{link}} of a link type that is not read, {{cut}} cut within the headers, {{malformed}} malformed.",
 		Remedy:   Remedy{Summary: "Capture on an Ethernet, loopback, raw IP or \"any\" interface, with whole frames.", Command: "capinfos -E FILE; tcpdump -i any -s 262144 -w FILE"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			link, cut := v.ledger[capture.FrameUnsupportedLink], v.ledger[capture.FrameTruncated]
@@ -260,7 +260,7 @@ func fragmentsLeaf() Leaf {
 		Thresholds: []Threshold{{"fragments", "fragments", 10, 1}, {"share", "percent of the frames", 5, 5}},
 		Raise:      2, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "fragments", Description: "fragments that were of no use"}, {Name: "share", Description: "percent of all frames"}, {Name: "expired", Description: "of them, whose datagram was not complete in time"}, {Name: "invalid", Description: "of them, that overlap or reach too far"}, {Name: "evicted", Description: "of them, for which there was no room"}, {Name: "reassembled", Description: "fragments that did become whole"}},
-		Body:     "{{fragments}} IP fragments ({{share}} % of the frames) never became whole: {{expired}} incomplete, {{invalid}} against the rules, {{evicted}} without room ({{reassembled}} others did).",
+		Body:     "{{fragments IP fragment|IP fragments}} ({{share}} % of the frames) never became whole: {{expired}} incomplete, {{invalid}} against the rules, {{evicted}} without room ({{reassembled other|others}} did).",
 		Remedy:   Remedy{Summary: "Find the path with the smaller MTU, and let TCP keep below it.", Command: "tracepath PEER; ip link show; iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			expired, invalid, evicted := v.ledger[capture.FragmentsExpired], v.ledger[capture.FragmentsInvalid], v.ledger[capture.FragmentsEvicted]
@@ -282,7 +282,7 @@ func noMessageLeaf() Leaf {
 		Raise:     4, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "bytes", Description: "bytes of TCP payload"}, {Name: "undetected", Description: "of them, too few to tell the protocol"}, {Name: "unknown", Description: "of them, of no known protocol"},
 			{Name: "no_connection", Description: "of them, of no connection that is followed"}, {Name: "out_of_range", Description: "of them, outside any plausible window"}, {Name: "bad_checksum", Description: "of them, in segments with a wrong checksum"}, {Name: "gap_bytes", Description: "bytes never seen beside them"}},
-		Body:   "{{bytes}} bytes of TCP payload became no message: {{undetected}} too few to tell the protocol, {{unknown}} of no known protocol, {{no_connection}} of no connection, {{out_of_range}} out of range, {{bad_checksum}} with a wrong checksum ({{gap_bytes}} more were never seen).",
+		Body:   "{{bytes byte|bytes}} of TCP payload became no message: {{undetected}} too few to tell the protocol, {{unknown}} of no known protocol, {{no_connection}} of no connection, {{out_of_range}} out of range, {{bad_checksum}} with a wrong checksum ({{gap_bytes more was|more were}} never seen).",
 		Remedy: Remedy{Summary: "Capture for longer and from the beginning of a connection.", Command: "wiretell read FILE   # prints the ledger with every byte"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			l := &v.Snapshot.Ledger
@@ -305,7 +305,7 @@ func parseErrorLeaf() Leaf {
 		Thresholds: []Threshold{{"errors", "errors", 3, 1}, {"share", "percent of messages and errors", 0.1, 0.1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "errors", Description: "messages refused"}, {Name: "reason", Description: "the most frequent reason", Volatile: true}, {Name: "reason_errors", Description: "how often that one"}, {Name: "messages", Description: "messages that were read"}},
-		Body:     "Port {{port}}[[ ({{direction}})]] looks like HTTP, but {{errors}} messages break its rules, most often {{reason}} ({{reason_errors}} times; {{messages}} were read).",
+		Body:     "Port {{port}}[[ ({{direction}})]] looks like HTTP, but {{errors message breaks|messages break}} its rules, most often {{reason}} ({{reason_errors time|times}}; {{messages was|were}} read).",
 		Remedy:   Remedy{Summary: "Look at what the peer sends; where it is right and wiretell wrong, report it with the reason.", Command: "curl -sv --raw http://HOST:{{port}}/ -o /dev/null", URL: "https://www.rfc-editor.org/rfc/rfc9112"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			for i := range v.ports {

@@ -24,7 +24,7 @@ func TestEveryCapture(t *testing.T) {
 		default:
 			t.Errorf("%s: exit code %d: %s", name, code, stderr)
 		}
-		if !strings.Contains(stderr, "packets read") && code == exitOK {
+		if !strings.Contains(stderr, " read, ") && code == exitOK {
 			t.Errorf("%s: nothing is said at the end: %s", name, stderr)
 		}
 	}
