@@ -125,7 +125,7 @@ var Attributes = [...]Attribute{
 	{Name: ClientAddress, Type: String, Stability: Stable, Description: "Address of the client: the peer that connected. Forwarded and X-Forwarded-For are not read, so behind a proxy it is the proxy's."},
 	{Name: ClientPort, Type: Int, Stability: Stable, Description: "Port of the client."},
 	{Name: DNSResponseCode, Type: String, Description: "Response code of a DNS answer.", Reserved: true},
-	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `closed_before_response`, `response_truncated`, `request_truncated`, ..., or the status code as the HTTP conventions ask."},
+	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `closed_before_response`, `response_truncated`, `request_truncated` (when no response came), ..., or the status code up to 599 as the HTTP conventions ask."},
 	{Name: HTTPRequestBodySize, Type: Int, Description: "Size in bytes of the request body as on the wire, without chunk framing."},
 	{Name: HTTPRequestHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Request header fields that the user allowed, key in lower case."},
 	{Name: HTTPRequestMethod, Type: String, Stability: Stable, Description: "Request method, `_OTHER` beyond the known list; absent when the request was not seen."},

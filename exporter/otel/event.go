@@ -195,7 +195,7 @@ func (b *eventBuilder) exchange(lr plog.LogRecord, event *semconv.Event, f *fact
 	var body string
 	switch {
 	case event == &eventUnexpectedEOF:
-		body = fmt.Sprintf("message cut by the end of the connection: %s", why)
+		body = fmt.Sprintf("message cut by the end of the connection: %s", f.Error)
 	case !f.HasRequest:
 		body = fmt.Sprintf("response %d without a request: %s", f.Status, why)
 	default:

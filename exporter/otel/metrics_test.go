@@ -359,6 +359,7 @@ func TestDurationOnlyWhenKnown(t *testing.T) {
 		{"no response, reset", func(x *capture.Exchange) { x.Status, x.Error = 0, capture.ReasonReset }, "[error.type=reset http.request.method=GET network.protocol.version=1.1 server.port=8080 url.scheme=http]", 5},
 		{"no response, closed", func(x *capture.Exchange) { x.Status, x.Error = 0, capture.ReasonClosedBeforeResponse }, "[error.type=closed_before_response http.request.method=GET network.protocol.version=1.1 server.port=8080 url.scheme=http]", 5},
 		{"response cut", func(x *capture.Exchange) { x.Error = capture.ReasonResponseTruncated }, "[error.type=response_truncated http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.port=8080 url.scheme=http]", 5},
+		{"answered before the end of the request", func(x *capture.Exchange) { x.Status, x.Error = 413, capture.ReasonRequestTruncated }, "[http.request.method=GET http.response.status_code=413 network.protocol.version=1.1 server.port=8080 url.scheme=http]", 0.005},
 		{"no response, end of file", func(x *capture.Exchange) { x.Status, x.Error = 0, capture.ReasonShutdown }, "", 0},
 		{"no response, gap", func(x *capture.Exchange) { x.Status, x.Error, x.Incomplete = 0, capture.ReasonGap, capture.ReasonGap }, "", 0},
 		{"no response, evicted", func(x *capture.Exchange) {

@@ -84,7 +84,7 @@ func (b *spanBuilder) examine(f *facts, ex *capture.Exchange) {
 	f.start = firstTime(ex.RequestStart, ex.ResponseStart, ex.RequestEnd, ex.ResponseEnd)
 	// The capture's clock may step backwards: no span ends before it starts.
 	f.end = max(f.start, ex.RequestEnd, ex.ResponseStart, ex.ResponseEnd)
-	if isWireError(ex.Error) {
+	if failedOnWire(ex) {
 		// Whoever waited did so until the reset, the end or the timeout.
 		f.end = max(f.end, ex.Ended)
 	}
@@ -159,13 +159,25 @@ func firstTime(ts ...capture.Time) capture.Time {
 // code where the conventions call it an error ("5xx" for servers, "4xx" and
 // "5xx" for clients). What wiretell did not see is no error of the exchange.
 func exchangeError(ex *capture.Exchange, client bool) string {
-	if isWireError(ex.Error) {
+	if failedOnWire(ex) {
 		return ex.Error.String()
 	}
-	if ex.Status >= 500 || client && ex.Status >= 400 {
+	first := 500
+	if client {
+		first = 400
+	}
+	// RFC 9110, section 15: "Values outside the range 100..599 are invalid."
+	if ex.Status >= first && ex.Status <= 599 {
 		return statusText(ex.Status)
 	}
 	return ""
+}
+
+// failedOnWire reports whether there is no whole response for a reason on the
+// wire. RFC 9112, section 8, lets a server answer a request that was cut: what it
+// answered is the outcome then.
+func failedOnWire(ex *capture.Exchange) bool {
+	return isWireError(ex.Error) && !(ex.Error == capture.ReasonRequestTruncated && ex.Status != 0)
 }
 
 // isWireError tells what happened on the wire from what wiretell missed or

@@ -133,7 +133,16 @@ func TestSpanTable(t *testing.T) {
 		{"server 404", capture.RoleServer, func(x *capture.Exchange) { x.Status = 404 }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{semconv.ErrorType: nil}},
 		{"server 500", capture.RoleServer, func(x *capture.Exchange) { x.Status = 500 }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "500"}},
 		{"client 404", capture.RoleClient, func(x *capture.Exchange) { x.Status = 404 }, "GET", ptrace.SpanKindClient, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "404"}},
-		{"status 999", capture.RoleServer, func(x *capture.Exchange) { x.Status = 999 }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "999"}},
+		{"server 599", capture.RoleServer, func(x *capture.Exchange) { x.Status = 599 }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "599"}},
+		{"server 600", capture.RoleServer, func(x *capture.Exchange) { x.Status = 600 }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{semconv.ErrorType: nil, semconv.HTTPResponseStatusCode: int64(600)}},
+		{"client 999", capture.RoleClient, func(x *capture.Exchange) { x.Status = 999 }, "GET", ptrace.SpanKindClient, ptrace.StatusCodeUnset, map[string]any{semconv.ErrorType: nil, semconv.HTTPResponseStatusCode: int64(999)}},
+		{"server 413 before the end of the request", capture.RoleServer, func(x *capture.Exchange) { x.Status, x.Error = 413, capture.ReasonRequestTruncated }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.ErrorType: nil, semconv.HTTPResponseStatusCode: int64(413), semconv.ExchangeIncomplete: nil}},
+		{"server 503 before the end of the request", capture.RoleServer, func(x *capture.Exchange) { x.Status, x.Error = 503, capture.ReasonRequestTruncated }, "GET", ptrace.SpanKindServer, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "503"}},
+		{"client 413 before the end of the request", capture.RoleClient, func(x *capture.Exchange) { x.Status, x.Error = 413, capture.ReasonRequestTruncated }, "GET", ptrace.SpanKindClient, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "413"}},
+		{"request cut, no answer", capture.RoleServer, func(x *capture.Exchange) {
+			x.Status, x.ResponseStart, x.ResponseEnd, x.ResponseBody, x.Error = 0, 0, 0, -1, capture.ReasonRequestTruncated
+		}, "GET", ptrace.SpanKindServer, ptrace.StatusCodeError, map[string]any{semconv.ErrorType: "request_truncated"}},
 		{"reset", capture.RoleServer, func(x *capture.Exchange) {
 			x.Status, x.ResponseStart, x.ResponseEnd, x.ResponseBody, x.Error = 0, 0, 0, -1, capture.ReasonReset
 		}, "GET", ptrace.SpanKindServer, ptrace.StatusCodeError, map[string]any{
