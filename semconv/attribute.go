@@ -4,6 +4,7 @@ package semconv
 const (
 	ClientAddress             = "client.address"
 	ClientPort                = "client.port"
+	DNSQuestionName           = "dns.question.name"
 	DNSResponseCode           = "dns.response_code"
 	ErrorType                 = "error.type"
 	HTTPRequestBodySize       = "http.request.body.size"
@@ -60,6 +61,8 @@ const (
 	DiagnosisSince        = "wiretell.diagnosis.since"
 	DiagnosisState        = "wiretell.diagnosis.state"
 	DiagnosisTitle        = "wiretell.diagnosis.title"
+	DNSAttempts           = "wiretell.dns.attempts"
+	DNSQuestionType       = "wiretell.dns.question.type"
 	EventAttribute        = "wiretell.event"
 	ExchangeIncomplete    = "wiretell.exchange.incomplete"
 	ExchangeLostBytes     = "wiretell.exchange.lost_bytes"
@@ -75,6 +78,7 @@ const (
 	ICMPNextHopMTU        = "wiretell.icmp.next_hop_mtu"
 	ICMPQuotedDestAddress = "wiretell.icmp.quoted.destination.address"
 	ICMPQuotedDestPort    = "wiretell.icmp.quoted.destination.port"
+	ICMPQuotedSeen        = "wiretell.icmp.quoted.seen"
 	ICMPQuotedSrcAddress  = "wiretell.icmp.quoted.source.address"
 	ICMPQuotedSrcPort     = "wiretell.icmp.quoted.source.port"
 	ICMPQuotedTransport   = "wiretell.icmp.quoted.transport"
@@ -124,7 +128,8 @@ const (
 var Attributes = [...]Attribute{
 	{Name: ClientAddress, Type: String, Stability: Stable, Description: "Address of the client: the peer that connected. Forwarded and X-Forwarded-For are not read, so behind a proxy it is the proxy's."},
 	{Name: ClientPort, Type: Int, Stability: Stable, Description: "Port of the client."},
-	{Name: DNSResponseCode, Type: String, Description: "Response code of a DNS answer.", Reserved: true},
+	{Name: DNSQuestionName, Type: String, Description: "Name that was asked for, in lower case, without the dot at its end, escaped as in RFC 1035, section 5.1."},
+	{Name: DNSResponseCode, Type: String, Description: "Response code of a DNS answer, in capital letters; absent when no answer came."},
 	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `closed_before_response`, `response_truncated`, `request_truncated` (when no response came), ..., or the status code up to 599 as the HTTP conventions ask."},
 	{Name: HTTPRequestBodySize, Type: Int, Description: "Size in bytes of the request body as on the wire, without chunk framing."},
 	{Name: HTTPRequestHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Request header fields that the user allowed, key in lower case."},
@@ -177,6 +182,8 @@ var Attributes = [...]Attribute{
 	{Name: DiagnosisSince, Type: String, Description: "When the finding was raised, RFC 3339 in UTC."},
 	{Name: DiagnosisState, Type: String, Description: "`raised`, `changed`, `cleared` or `holding`."},
 	{Name: DiagnosisTitle, Type: String, Description: "Title of the leaf."},
+	{Name: DNSAttempts, Type: Int, Description: "How often the query was sent."},
+	{Name: DNSQuestionType, Type: String, Description: "Type that was asked for: `A`, `AAAA`, ..., or `TYPE` and its number."},
 	{Name: EventAttribute, Type: String, Description: "The event's name once more, for stores that do not give the record's own field back."},
 	{Name: ExchangeIncomplete, Type: String, Description: "What wiretell did not see of the exchange: `gap`, `joined_midstream`, `truncated_frame`, `evicted`."},
 	{Name: ExchangeLostBytes, Type: Int, Description: "Bytes of the exchange that were never captured."},
@@ -192,6 +199,7 @@ var Attributes = [...]Attribute{
 	{Name: ICMPNextHopMTU, Type: Int, Description: "MTU in bytes that the message names."},
 	{Name: ICMPQuotedDestAddress, Type: String, Description: "Destination address of the quoted packet."},
 	{Name: ICMPQuotedDestPort, Type: Int, Description: "Destination port of the quoted packet."},
+	{Name: ICMPQuotedSeen, Type: Bool, Description: "A datagram of the quoted UDP flow was seen on its way not long before."},
 	{Name: ICMPQuotedSrcAddress, Type: String, Description: "Source address of the quoted packet."},
 	{Name: ICMPQuotedSrcPort, Type: Int, Description: "Source port of the quoted packet."},
 	{Name: ICMPQuotedTransport, Type: String, Description: "Transport of the quoted packet, `none` when nothing readable is quoted."},

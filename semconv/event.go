@@ -9,6 +9,7 @@ const (
 	EventTCPStalled             = "wiretell.tcp.stalled"
 	EventTCPStreamTimeout       = "wiretell.tcp.stream_timeout"
 	EventICMPError              = "wiretell.icmp.error"
+	EventDNSFailed              = "wiretell.dns.failed"
 	EventHTTPExchangeIncomplete = "wiretell.http.exchange_incomplete"
 	EventHTTPParseError         = "wiretell.http.parse_error"
 	EventHTTPUnexpectedEOF      = "wiretell.http.unexpected_eof"
@@ -37,7 +38,9 @@ var Events = [...]Event{
 	{Name: EventTCPStreamTimeout, Severity: SeverityWarn, Description: "A hole in a stream was not filled in time.", Attributes: with(TCPSide), Reserved: true},
 	{Name: EventICMPError, Severity: SeverityWarn, Description: "An ICMP or ICMPv6 error message.",
 		Attributes: with(ICMPType, ICMPCode, ICMPMeaning, ICMPNextHopMTU, ICMPQuotedTransport, ICMPQuotedSrcAddress, ICMPQuotedSrcPort,
-			ICMPQuotedDestAddress, ICMPQuotedDestPort, NetworkIODirection, ErrorType)},
+			ICMPQuotedDestAddress, ICMPQuotedDestPort, ICMPQuotedSeen, NetworkIODirection, ErrorType)},
+	{Name: EventDNSFailed, Severity: SeverityWarn, Description: "A DNS query over UDP failed: no answer (`timed_out`), turned away by ICMP (`port_unreachable`, ...), or answered with a response code other than NOERROR (`NXDOMAIN`, `SERVFAIL`, `REFUSED`, ...).",
+		Attributes: with(DNSQuestionName, DNSQuestionType, DNSResponseCode, DNSAttempts, ErrorType, ServerAddress, ICMPType, ICMPCode)},
 	{Name: EventHTTPExchangeIncomplete, Severity: SeverityWarn, Description: "Half an exchange: a request without a response or the reverse, with its cause.", Attributes: exchangeAttributes},
 	{Name: EventHTTPParseError, Severity: SeverityWarn, Description: "Bytes that looked like HTTP and broke its rules.", Attributes: with(Reason, ParseOffset, TCPSide, NetworkProtocolName)},
 	{Name: EventHTTPUnexpectedEOF, Severity: SeverityWarn, Description: "A message was cut by the end of its connection.", Attributes: exchangeAttributes},

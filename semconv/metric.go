@@ -100,7 +100,8 @@ var Metrics = [...]Metric{
 	{Name: MetricTCPDuplicateAcks, Kind: Counter, Unit: "{segment}", Description: "Duplicate acknowledgements.", Attributes: []string{NetworkIODirection}},
 	{Name: MetricICMPMessages, Kind: Counter, Unit: "{message}", Description: "ICMP and ICMPv6 messages; 255/255 stands for types and codes beyond the bound.",
 		Attributes: []string{ICMPType, ICMPCode, NetworkType, NetworkIODirection, ICMPQuotedTransport}},
-	{Name: MetricDNSLookups, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Duration of DNS look-ups.", Attributes: []string{DNSResponseCode}, Reserved: true},
+	{Name: MetricDNSLookups, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Time from a DNS query over UDP to its answer, or until it was given up; `error.type` says why there is no answer.",
+		Attributes: []string{DNSResponseCode, ErrorType, ConnectionRole, OTelMetricOverflow}},
 
 	{Name: MetricCapturePackets, Kind: Counter, Unit: "{packet}", Origin: Self, Description: "Frames that the kernel offered to the capture ring, drops included.", Attributes: []string{NetworkInterfaceName}},
 	{Name: MetricCaptureDrops, Kind: Counter, Unit: "{packet}", Origin: Self, Description: "Frames that the kernel dropped because the ring was full.", Attributes: []string{NetworkInterfaceName}},

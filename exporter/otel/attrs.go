@@ -20,6 +20,11 @@ func (a *attrs) int(k string, v int64) {
 	a.bytes += len(k) + 12
 }
 
+func (a *attrs) bool(k string, v bool) {
+	a.PutBool(k, v)
+	a.bytes += len(k) + 4
+}
+
 func (a *attrs) double(k string, v float64) {
 	a.PutDouble(k, v)
 	a.bytes += len(k) + 16

@@ -51,11 +51,14 @@ func (r *record) span(sc spanContext) {
 	r.SetFlags(plog.LogRecordFlags(sc.flags))
 }
 
-// conn states the connection's attributes.
-func (b *eventBuilder) conn(r *record, c *capture.Conn) {
+// conn states the attributes of a TCP connection.
+func (b *eventBuilder) conn(r *record, c *capture.Conn) { b.ends(r, c, capture.TCP) }
+
+// ends states the attributes of the two ends of a conversation.
+func (b *eventBuilder) ends(r *record, c *capture.Conn, transport capture.Transport) {
 	here, peer := local(c)
 	t := b.spans.texts
-	r.a.str(semconv.NetworkTransport, capture.TCP.String())
+	r.a.str(semconv.NetworkTransport, transport.String())
 	r.a.str(semconv.NetworkType, networkType(peer))
 	r.a.str(semconv.NetworkPeerAddress, t.addr(peer))
 	r.a.int(semconv.NetworkPeerPort, int64(peer.Port))
@@ -133,10 +136,13 @@ func (b *eventBuilder) icmp(lr plog.LogRecord, o *capture.ICMPError) int {
 			r.a.int(semconv.ICMPQuotedDestPort, int64(o.Quoted.Dst.Port))
 		}
 	}
-	if o.Conn.ID != 0 {
-		// The peer of the connection that was hit, not of the message.
+	if o.QuotedSeen {
+		r.a.bool(semconv.ICMPQuotedSeen, true)
+	}
+	if o.Conn.ID != 0 || o.QuotedSeen {
+		// The peer of the conversation that was hit, not of the message.
 		network := o.Network.String()
-		b.conn(&r, &o.Conn)
+		b.ends(&r, &o.Conn, o.QuotedTransport)
 		r.a.str(semconv.NetworkType, network)
 		if sc, ok := b.hit[o.Conn.ID]; ok {
 			r.span(sc)
@@ -149,6 +155,42 @@ func (b *eventBuilder) icmp(lr plog.LogRecord, o *capture.ICMPError) int {
 		r.a.str(semconv.NetworkPeerAddress, t.addr(from))
 		r.a.str(semconv.NetworkLocalAddress, t.addr(to))
 		r.a.str(semconv.NetworkInterfaceName, b.spans.interfaceName(o.Interface))
+	}
+	return r.a.bytes
+}
+
+// dnsConn is the conversation of a query.
+func dnsConn(o *capture.DNSLookup) capture.Conn {
+	return capture.Conn{Client: o.Client, Server: o.Server, Role: o.Role, Interface: o.Interface}
+}
+
+func (b *eventBuilder) dnsFailed(lr plog.LogRecord, o *capture.DNSLookup) int {
+	t := b.spans.texts
+	name := t.clean(o.Name, limitName)
+	server := t.addr(o.Server)
+	var body string
+	switch {
+	case o.Answered:
+		body = fmt.Sprintf("%s answered %s to %s %s", server, o.RCode, o.Type, name)
+	case o.Why == capture.ReasonTimedOut:
+		body = fmt.Sprintf("no answer from %s to %s %s within %s", server, o.Type, name, o.Duration)
+	default:
+		body = fmt.Sprintf("no answer from %s to %s %s: %s", server, o.Type, name, o.Why)
+	}
+	r := b.begin(lr, &eventDNSFailed, o.At, body)
+	c := dnsConn(o)
+	b.ends(&r, &c, capture.UDP)
+	r.a.str(semconv.ServerAddress, server)
+	r.a.str(semconv.DNSQuestionName, name)
+	r.a.str(semconv.DNSQuestionType, o.Type.String())
+	if o.Answered {
+		r.a.str(semconv.DNSResponseCode, o.RCode.String())
+	}
+	r.a.str(semconv.ErrorType, o.Error())
+	r.a.int(semconv.DNSAttempts, int64(o.Attempts))
+	if o.HasICMP {
+		r.a.int(semconv.ICMPType, int64(o.ICMP.Type))
+		r.a.int(semconv.ICMPCode, int64(o.ICMP.Code))
 	}
 	return r.a.bytes
 }
@@ -256,6 +298,7 @@ var (
 	eventConnectFailed = lookupEvent(semconv.EventTCPConnectFailed)
 	eventReset         = lookupEvent(semconv.EventTCPReset)
 	eventICMP          = lookupEvent(semconv.EventICMPError)
+	eventDNSFailed     = lookupEvent(semconv.EventDNSFailed)
 	eventParseError    = lookupEvent(semconv.EventHTTPParseError)
 	eventUnexpectedEOF = lookupEvent(semconv.EventHTTPUnexpectedEOF)
 	eventIncomplete    = lookupEvent(semconv.EventHTTPExchangeIncomplete)

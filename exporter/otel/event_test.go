@@ -58,11 +58,23 @@ func TestEvents(t *testing.T) {
 	*b.ICMPError() = capture.ICMPError{At: epoch + 9, Network: capture.IPv6, From: endpointOf("[fe80::1]:0"), To: endpointOf("[fe80::2]:0"), Header: capture.ICMPHeader{Type: 1}, Meaning: "no route to destination", Why: capture.ReasonNetUnreachable}
 	*b.ParseError() = capture.ParseError{Conn: conn(7, capture.RoleUnknown), At: epoch + 10, From: capture.Server, Protocol: capture.ProtocolHTTP1, Why: capture.ReasonBadChunk, Offset: 99}
 	*b.Lost() = capture.Lost{At: epoch + 11, Observations: 12}
+	query := capture.DNSLookup{
+		At: epoch + 12, Client: endpointOf("10.0.0.1:40001"), Server: endpointOf("10.96.0.10:53"), Role: capture.RoleClient,
+		Name: []byte("db.example"), Type: 28, Answered: true, RCode: capture.RCodeNXDomain, Duration: time.Millisecond, Attempts: 1,
+	}
+	*b.DNSLookup() = query
+	query.Answered, query.RCode, query.Attempts, query.Name = false, 0, 2, []byte("a\x1b[31m.example")
+	query.Why, query.ICMP, query.HasICMP = capture.ReasonPortUnreachable, capture.ICMPHeader{Type: 3, Code: 3}, true
+	*b.DNSLookup() = query
+	*b.DNSLookup() = capture.DNSLookup{At: epoch + 13, Client: query.Client, Server: query.Server, Answered: true, NoData: true}
+	*b.ICMPError() = capture.ICMPError{At: epoch + 14, Network: capture.IPv4, From: endpointOf("10.9.9.9:0"), To: endpointOf("10.0.0.1:0"), Direction: capture.Receive,
+		Header: capture.ICMPHeader{Type: 3, Code: 3}, Meaning: "port unreachable", Quoted: capture.Flow{Src: endpointOf("10.0.0.1:40002"), Dst: endpointOf("10.0.0.3:8125")},
+		QuotedTransport: capture.UDP, QuotedSeen: true, Conn: capture.Conn{Client: endpointOf("10.0.0.1:40002"), Server: endpointOf("10.0.0.3:8125"), Role: capture.RoleClient}}
 
 	got, s := logsOf(t, nil, &b, finding())
 	for name, n := range map[string]int{
 		semconv.EventHTTPExchangeIncomplete: 2, semconv.EventHTTPUnexpectedEOF: 1, semconv.EventTCPReset: 1, semconv.EventTCPConnectFailed: 2,
-		semconv.EventICMPError: 2, semconv.EventHTTPParseError: 1, semconv.EventCaptureDegraded: 1, semconv.EventDiagnosis: 1,
+		semconv.EventDNSFailed: 2, semconv.EventICMPError: 3, semconv.EventHTTPParseError: 1, semconv.EventCaptureDegraded: 1, semconv.EventDiagnosis: 1,
 	} {
 		if len(got[name]) != n {
 			t.Fatalf("%d records of %s, want %d", len(got[name]), name, n)
@@ -96,6 +108,13 @@ func TestEvents(t *testing.T) {
 		{semconv.EventTCPConnectFailed, 1, map[string]any{semconv.ErrorType: "admin_prohibited", semconv.ICMPType: int64(3), semconv.ICMPCode: int64(13)}},
 		{semconv.EventICMPError, 0, map[string]any{semconv.ICMPNextHopMTU: int64(1400), semconv.ICMPMeaning: "fragmentation needed", semconv.NetworkType: "ipv4", semconv.ICMPQuotedDestPort: int64(8080), semconv.ICMPQuotedSrcAddress: "10.0.0.1", semconv.ErrorType: nil, semconv.NetworkIODirection: "receive"}},
 		{semconv.EventICMPError, 1, map[string]any{semconv.ErrorType: "net_unreachable", semconv.NetworkType: "ipv6", semconv.NetworkPeerAddress: "fe80::1", semconv.ICMPNextHopMTU: nil, semconv.ICMPQuotedTransport: "none", semconv.ICMPQuotedSrcAddress: nil}},
+		{semconv.EventICMPError, 2, map[string]any{semconv.ICMPQuotedSeen: true, semconv.NetworkTransport: "udp", semconv.NetworkPeerAddress: "10.0.0.3", semconv.ServerPort: int64(8125), semconv.ConnectionRole: "client"}},
+		{semconv.EventDNSFailed, 0, map[string]any{
+			semconv.DNSQuestionName: "db.example", semconv.DNSQuestionType: "AAAA", semconv.DNSResponseCode: "NXDOMAIN", semconv.ErrorType: "NXDOMAIN", semconv.ServerAddress: "10.96.0.10",
+			semconv.DNSAttempts: int64(1), semconv.NetworkTransport: "udp", semconv.NetworkPeerPort: int64(53), semconv.ServerPort: int64(53), semconv.ICMPType: nil}},
+		{semconv.EventDNSFailed, 1, map[string]any{
+			semconv.DNSQuestionName: `a\x1B[31m.example`, semconv.DNSResponseCode: nil, semconv.ErrorType: "port_unreachable", semconv.DNSAttempts: int64(2),
+			semconv.ICMPType: int64(3), semconv.ICMPCode: int64(3)}},
 		{semconv.EventHTTPParseError, 0, map[string]any{semconv.Reason: "bad_chunk", semconv.ParseOffset: int64(99), semconv.TCPSide: "server", semconv.NetworkProtocolName: "http"}},
 		{semconv.EventHTTPExchangeIncomplete, 0, map[string]any{semconv.ErrorType: "reset", semconv.HTTPRequestMethod: "GET", semconv.HTTPResponseStatusCode: nil}},
 		{semconv.EventHTTPExchangeIncomplete, 1, map[string]any{semconv.ErrorType: nil, semconv.ExchangeIncomplete: "unsolicited", semconv.HTTPResponseStatusCode: int64(200)}},

@@ -332,6 +332,11 @@ func (e *Exporter) observation(o capture.Observation) {
 		if e.admitPeer(&eventICMP, o.From, o.At) {
 			e.added(e.events.icmp(e.records.records.AppendEmpty(), o))
 		}
+	case *capture.DNSLookup:
+		e.meters.lookup(o)
+		if c := dnsConn(o); o.Failed() && e.admit(&eventDNSFailed, &c, o.At) {
+			e.added(e.events.dnsFailed(e.records.records.AppendEmpty(), o))
+		}
 	case *capture.ParseError:
 		if e.admit(&eventParseError, &o.Conn, o.At) {
 			e.added(e.events.parseError(e.records.records.AppendEmpty(), o))

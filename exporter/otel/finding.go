@@ -56,8 +56,7 @@ func (r *record) evidence(key string, v any) {
 	case float64:
 		r.a.double(key, v)
 	case bool:
-		r.a.PutBool(key, v)
-		r.a.bytes += len(key) + 4
+		r.a.bool(key, v)
 	case string:
 		r.a.str(key, safe(v, false))
 	default:

@@ -19,6 +19,7 @@ type seriesKey struct {
 	scheme    string
 	status    int
 	version   uint8
+	rcode     capture.RCode
 	port      uint16
 	route     *route
 	folded    bool // it stands for many addresses, ports and schemes
@@ -27,6 +28,7 @@ type seriesKey struct {
 const (
 	seriesHTTP uint8 = iota
 	seriesConn
+	seriesDNS
 )
 
 // exchange records the duration and the body sizes of f. Metrics count all
@@ -137,6 +139,27 @@ func (m *meters) connClosed(o *capture.ConnClosed) {
 		k.errorType = o.Why.String()
 	}
 	m.connection.Record(ctx, max(o.At.Sub(o.Conn.Start), 0).Seconds(), m.options.get(k, connAttributes)...)
+}
+
+// lookup records how long a DNS query took.
+func (m *meters) lookup(o *capture.DNSLookup) {
+	m.at(o.At)
+	if !m.recording {
+		return
+	}
+	k := seriesKey{kind: seriesDNS, role: o.Role, rcode: o.RCode}
+	if !o.Answered {
+		k.errorType = o.Why.String()
+	}
+	m.lookups.Record(context.Background(), o.Duration.Seconds(), m.options.get(k, dnsAttributes)...)
+}
+
+func dnsAttributes(k seriesKey) []attribute.KeyValue {
+	outcome := attribute.String(semconv.DNSResponseCode, k.rcode.String())
+	if k.errorType != "" {
+		outcome = attribute.String(semconv.ErrorType, k.errorType)
+	}
+	return []attribute.KeyValue{outcome, attribute.String(semconv.ConnectionRole, k.role.String())}
 }
 
 func (m *meters) at(t capture.Time) {

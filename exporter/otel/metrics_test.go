@@ -50,6 +50,8 @@ func fullBatch() *capture.Batch {
 	exchange(b, capture.RoleClient)
 	*b.ConnOpened() = capture.ConnOpened{Conn: conn(1, capture.RoleServer), At: epoch, Handshake: 2 * time.Millisecond}
 	*b.ConnClosed() = capture.ConnClosed{Conn: conn(1, capture.RoleServer), At: epoch.Add(3 * time.Second), Why: capture.ReasonReset, RTTMean: time.Millisecond, Established: true}
+	*b.DNSLookup() = capture.DNSLookup{At: epoch, Role: capture.RoleClient, Answered: true, RCode: capture.RCodeServFail, Duration: 250 * time.Millisecond}
+	*b.DNSLookup() = capture.DNSLookup{At: epoch, Role: capture.RoleClient, Why: capture.ReasonTimedOut, Duration: 5 * time.Second}
 	return b
 }
 
@@ -128,6 +130,8 @@ func TestMetrics(t *testing.T) {
 		{semconv.MetricHTTPServerRequestDuration, "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.port=8080 url.scheme=http]", 0.005},
 		{semconv.MetricHTTPClientRequestDuration, "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.address=shop.example server.port=8080 url.scheme=http]", 0.005},
 		{semconv.MetricHTTPServerResponseBodySize, "[http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.port=8080 url.scheme=http]", 1234},
+		{semconv.MetricDNSLookups, "[dns.response_code=SERVFAIL wiretell.connection.role=client]", 0.25},
+		{semconv.MetricDNSLookups, "[error.type=timed_out wiretell.connection.role=client]", 5},
 		{semconv.MetricTCPHandshakeDuration, "[server.port=8080 wiretell.connection.role=server]", 0.002},
 		{semconv.MetricTCPConnectionDuration, "[error.type=reset server.port=8080 wiretell.connection.role=server]", 3},
 	} {

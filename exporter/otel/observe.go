@@ -244,6 +244,7 @@ func (m *meters) observeCapture(o observation) {
 		{"connection", capture.ConnsEvicted},
 		{"fragment", capture.FragmentsEvicted},
 		{"segment", capture.SegmentRefused},
+		{"dns_lookup", capture.LookupsEvicted},
 	} {
 		o.count(semconv.MetricEvictions, s.Ledger[e.account], words(semconv.Reason, e.what)...)
 	}

@@ -11,6 +11,7 @@ import (
 const (
 	limitPath  = 256
 	limitURL   = 512
+	limitName  = 253 // of the DNS (RFC 1035, section 2.3.4, without the last dot)
 	limitOther = 128
 )
 

@@ -108,6 +108,8 @@ func (x *Exporter) observation(o capture.Observation) {
 		x.closed(o)
 	case *capture.ICMPError:
 		x.icmp(o)
+	case *capture.DNSLookup:
+		x.lookup(o)
 	case *capture.ParseError:
 		l.begin(o.At, "parse_error")
 		l.conn(&o.Conn)
@@ -203,8 +205,40 @@ func (x *Exporter) icmp(o *capture.ICMPError) {
 		l.end("quoted_src", o.Quoted.Src)
 		l.end("quoted_dst", o.Quoted.Dst)
 	}
+	if o.QuotedSeen {
+		l.str("quoted_seen", "true")
+	}
 	l.some("next_hop_mtu", int64(o.NextHopMTU))
 	l.some("conn", int64(o.Conn.ID))
+}
+
+func (x *Exporter) lookup(o *capture.DNSLookup) {
+	l := &x.line
+	l.begin(o.At, "dns_lookup")
+	l.end("client", o.Client)
+	l.end("server", o.Server)
+	if o.Role != capture.RoleUnknown {
+		l.str("role", o.Role.String())
+	}
+	l.str("name", exporter.Clean(o.Name))
+	l.str("type", o.Type.String())
+	if o.Answered {
+		l.str("rcode", o.RCode.String())
+	} else {
+		l.str("error", o.Why.String())
+	}
+	if o.NoData {
+		l.str("no_data", "true")
+	}
+	if o.Truncated {
+		l.str("truncated", "true")
+	}
+	l.dur("duration", o.Duration)
+	l.num("attempts", int64(o.Attempts))
+	if o.HasICMP {
+		l.num("icmp_type", int64(o.ICMP.Type))
+		l.num("icmp_code", int64(o.ICMP.Code))
+	}
 }
 
 // finding builds the line of f.

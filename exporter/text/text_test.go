@@ -104,6 +104,27 @@ func TestObservations(t *testing.T) {
 		"icmp without a quote": {func(b *capture.Batch) {
 			*b.ICMPError() = capture.ICMPError{At: start, Network: capture.IPv6, From: endpoint("[::1]:0"), To: endpoint("[::2]:0"), Header: capture.ICMPHeader{Type: 1}, Meaning: "x"}
 		}, at + "icmp_error from=::1 to=::2 network=ipv6 type=1 code=0 meaning=x"},
+		"icmp about a datagram that was sent": {func(b *capture.Batch) {
+			*b.ICMPError() = capture.ICMPError{
+				At: start, Network: capture.IPv4, From: endpoint("10.0.0.9:0"), To: endpoint("10.0.0.1:0"), Header: capture.ICMPHeader{Type: 3, Code: 3}, Meaning: "x",
+				Quoted: capture.Flow{Src: conn.Client, Dst: endpoint("10.0.0.9:8125")}, QuotedTransport: capture.UDP, QuotedSeen: true,
+			}
+		}, at + "icmp_error from=10.0.0.9 to=10.0.0.1 network=ipv4 type=3 code=3 meaning=x quoted=udp quoted_src=10.0.0.1:40000 quoted_dst=10.0.0.9:8125 quoted_seen=true"},
+		"look-up": {func(b *capture.Batch) {
+			*b.DNSLookup() = capture.DNSLookup{
+				At: start, Client: conn.Client, Server: endpoint("127.0.0.11:53"), Role: capture.RoleBoth, Name: []byte(`a\.b.example`), Type: 1,
+				Answered: true, RCode: capture.RCodeNXDomain, Duration: time.Millisecond, Attempts: 2,
+			}
+		}, at + `dns_lookup client=10.0.0.1:40000 server=127.0.0.11:53 role=both name="a\\.b.example" type=A rcode=NXDOMAIN duration=1ms attempts=2`},
+		"look-up without data": {func(b *capture.Batch) {
+			*b.DNSLookup() = capture.DNSLookup{At: start, Client: conn.Client, Server: conn.Client, Name: []byte("."), Type: 28, Answered: true, NoData: true, Truncated: true, Attempts: 1}
+		}, at + "dns_lookup client=10.0.0.1:40000 server=10.0.0.1:40000 name=. type=AAAA rcode=NOERROR no_data=true truncated=true duration=0s attempts=1"},
+		"look-up without an answer": {func(b *capture.Batch) {
+			*b.DNSLookup() = capture.DNSLookup{
+				At: start, Client: conn.Client, Server: endpoint("[::1]:53"), Name: []byte("x"), Type: 999, Why: capture.ReasonPortUnreachable,
+				HasICMP: true, ICMP: capture.ICMPHeader{Type: 1, Code: 4}, Attempts: 1,
+			}
+		}, at + "dns_lookup client=10.0.0.1:40000 server=[::1]:53 name=x type=TYPE999 error=port_unreachable duration=0s attempts=1 icmp_type=1 icmp_code=4"},
 		"parse error": {func(b *capture.Batch) {
 			*b.ParseError() = capture.ParseError{Conn: conn, At: start, From: capture.Client, Protocol: capture.ProtocolHTTP1, Why: capture.ReasonBadHeader, Offset: 99}
 		}, at + "parse_error" + ident + " from=client protocol=http reason=bad_header offset=99"},
