@@ -13,6 +13,7 @@ const (
 	DefaultRingBytes     = 8 << 20
 	DefaultBlockBytes    = 512 << 10
 	DefaultRetireTimeout = 100 * time.Millisecond
+	DefaultIdleTimeout   = time.Second
 	// DefaultSnapLen keeps every frame whole that fits into a block.
 	DefaultSnapLen = 1 << 20
 	// DefaultHeaderBytes is room for Ethernet, two VLAN tags, an IPv6 header
@@ -44,10 +45,13 @@ type Config struct {
 	// BlockBytes is a power of two, at least MinBlockBytes (default
 	// DefaultBlockBytes). It bounds the length of a frame.
 	BlockBytes int
-	// RetireTimeout is how long the kernel may keep a block that is not full,
-	// and after how long without a frame Next returns capture.ErrIdle (default
-	// DefaultRetireTimeout; whole milliseconds).
+	// RetireTimeout is how long the kernel may keep a block that is not full
+	// (default DefaultRetireTimeout; whole milliseconds).
 	RetireTimeout time.Duration
+	// IdleTimeout is after how long without a frame Next returns capture.ErrIdle
+	// again (default DefaultIdleTimeout, or RetireTimeout if that is longer).
+	// Each such return wakes the process, which is what an idle capture costs.
+	IdleTimeout time.Duration
 	// SnapLen is how many bytes of a frame are kept (default DefaultSnapLen).
 	SnapLen int
 	// Filter, when not empty, is a classic BPF program that returns 0 for a
@@ -79,6 +83,9 @@ func (c *Config) setDefaults() {
 	if c.RetireTimeout == 0 {
 		c.RetireTimeout = DefaultRetireTimeout
 	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = max(DefaultIdleTimeout, c.RetireTimeout)
+	}
 }
 
 // check reports what is wrong with c after setDefaults.
@@ -90,6 +97,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("ring size %d is not between %d and %d", c.RingBytes, MinBlockBytes, int64(MaxRingBytes))
 	case c.RetireTimeout < time.Millisecond || c.RetireTimeout > time.Minute:
 		return fmt.Errorf("retire timeout %v is not between 1ms and 1m", c.RetireTimeout)
+	case c.IdleTimeout < c.RetireTimeout:
+		return fmt.Errorf("idle timeout %v is less than the retire timeout %v", c.IdleTimeout, c.RetireTimeout)
 	case c.SnapLen < 1 || int64(c.SnapLen) > 1<<31-1:
 		return fmt.Errorf("snapshot length %d is not positive", c.SnapLen)
 	case c.HeaderBytes < 1 || c.HeaderBytes > c.SnapLen:

@@ -34,6 +34,7 @@ type Source struct {
 	lastKnown bool
 
 	retire time.Duration
+	idling time.Duration // Config.IdleTimeout
 	notes  []Note
 	state  atomic.Uint32
 
@@ -72,7 +73,7 @@ func Open(c Config) (*Source, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("capture configuration: %w", err)
 	}
-	s := &Source{sockets: &sockets{}, retire: c.RetireTimeout}
+	s := &Source{sockets: &sockets{}, retire: c.RetireTimeout, idling: c.IdleTimeout}
 	if err := s.open(&c); err != nil {
 		s.release()
 		return nil, err
@@ -186,7 +187,7 @@ func (s *Source) follow() {
 
 // Next implements capture.Source. Time stamps are the kernel's. When all that
 // waited was read it returns capture.ErrIdle once, and then again whenever
-// RetireTimeout passes without a frame; f.Time is then the current time, and
+// IdleTimeout passes without a frame; f.Time is then the current time, and
 // frames that are up to RetireTimeout older may still come. After Close it returns
 // io.EOF and has released everything; after Stop it does so when the rest is read.
 // f.Data is valid until the next call.
@@ -242,7 +243,10 @@ func (s *Source) advance(f *capture.Frame) error {
 			return s.idle(f)
 		}
 		if wake.IsZero() {
-			wake = time.Now().Add(s.retire)
+			wake = time.Now().Add(s.idling)
+			if s.quieted { // the kernel still hands over what it holds
+				wake = time.Now().Add(s.retire)
+			}
 		}
 		err := s.park(wake)
 		switch {

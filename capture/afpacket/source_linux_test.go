@@ -325,9 +325,9 @@ func TestCloseWakesNext(t *testing.T) {
 }
 
 // Without a frame, Next returns ErrIdle with the current time, at once and then
-// about every RetireTimeout.
+// about every IdleTimeout.
 func TestIdle(t *testing.T) {
-	s := openIn(t, netnstest.New(t), Config{RetireTimeout: 50 * time.Millisecond})
+	s := openIn(t, netnstest.New(t), Config{RetireTimeout: 20 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
 	var f capture.Frame
 	begin := time.Now()
 	for i := range 5 {
