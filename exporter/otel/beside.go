@@ -1,6 +1,11 @@
 package otel
 
-import "github.com/wiretell/wiretell/capture"
+import (
+	"sync/atomic"
+
+	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
+)
 
 // rememberedSpans is how many span ids of inbound requests are kept.
 const rememberedSpans = 4096
@@ -9,8 +14,7 @@ const rememberedSpans = 4096
 // outbound request then carries a span id that no inbound request brought.
 type besideSDK struct {
 	mode    Beside
-	proven  bool
-	since   capture.Time
+	proven  atomic.Bool
 	ring    [rememberedSpans][8]byte
 	next    int
 	inbound map[[8]byte]struct{}
@@ -20,11 +24,26 @@ func newBesideSDK(mode Beside) *besideSDK {
 	return &besideSDK{mode: mode, inbound: make(map[[8]byte]struct{}, rememberedSpans)}
 }
 
-func (s *besideSDK) inForce() bool { return s.mode == BesideYes || s.mode == BesideAuto && s.proven }
+func (s *besideSDK) inForce() bool {
+	return s.mode == BesideYes || s.mode == BesideAuto && s.proven.Load()
+}
+
+// word returns what [diagnosis.ExportHealth] says of it; any goroutine may call it.
+func (s *besideSDK) word() string {
+	switch {
+	case s.mode == BesideNo:
+		return diagnosis.BesideSDKNo
+	case s.mode == BesideYes:
+		return diagnosis.BesideSDKYes
+	case s.proven.Load():
+		return diagnosis.BesideSDKProved
+	}
+	return diagnosis.BesideSDKAuto
+}
 
 // see learns from a request with a valid traceparent.
 func (s *besideSDK) see(ex *capture.Exchange, sc *spanContext) {
-	if s.mode != BesideAuto || s.proven {
+	if s.mode != BesideAuto || s.proven.Load() {
 		return
 	}
 	switch ex.Conn.Role {
@@ -38,7 +57,7 @@ func (s *besideSDK) see(ex *capture.Exchange, sc *spanContext) {
 		s.next = (s.next + 1) % rememberedSpans
 	case capture.RoleClient:
 		if _, ok := s.inbound[sc.spanID]; !ok {
-			s.proven, s.since = true, ex.RequestStart
+			s.proven.Store(true)
 		}
 	}
 }

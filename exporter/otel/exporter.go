@@ -422,22 +422,16 @@ func (e *Exporter) collect() {
 	}
 }
 
-// BesideSDK reports whether the application was found, or said, to be
-// instrumented itself, so that spans are INTERNAL, and since when it is proven
-// (0 when it was said).
-func (e *Exporter) BesideSDK() (inForce bool, since capture.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.spans.beside.inForce(), e.spans.beside.since
-}
-
 // Health implements exporter.Exporter: one entry per exporter and signal.
 func (e *Exporter) Health(dst []diagnosis.ExportHealth) []diagnosis.ExportHealth {
 	first := len(dst)
 	for _, w := range slices.Concat(e.spanWays, e.eventWays, e.findingWays, e.metricWays) {
 		h := w.books.health()
-		if h.Signal == metrics.String() {
+		switch h.Signal {
+		case metrics.String():
 			h.Overflow = e.meters.folds.Load()
+		case traces.String():
+			h.BesideSDK = e.spans.beside.word()
 		}
 		i := slices.IndexFunc(dst[first:], func(o diagnosis.ExportHealth) bool {
 			return o.Exporter == h.Exporter && o.Signal == h.Signal

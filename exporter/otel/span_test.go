@@ -1,6 +1,7 @@
 package otel
 
 import (
+	"io"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/diagnosis"
 	"github.com/wiretell/wiretell/semconv"
 )
 
@@ -331,24 +333,30 @@ func TestBesideSDK(t *testing.T) {
 		mode   Beside
 		seen   []func(*capture.Batch)
 		proven bool
+		word   string
 	}{
-		{"nothing seen", BesideAuto, nil, false},
-		{"inbound only", BesideAuto, []func(*capture.Batch){in(parentText)}, false},
-		{"passed on as it came", BesideAuto, []func(*capture.Batch){in(parentText), out(parentText)}, false},
-		{"own span id outbound", BesideAuto, []func(*capture.Batch){in(parentText), out(other)}, true},
-		{"outbound invalid", BesideAuto, []func(*capture.Batch){out("junk")}, false},
-		{"said no", BesideNo, []func(*capture.Batch){out(other)}, false},
-		{"said yes", BesideYes, nil, true},
+		{"nothing seen", BesideAuto, nil, false, diagnosis.BesideSDKAuto},
+		{"inbound only", BesideAuto, []func(*capture.Batch){in(parentText)}, false, diagnosis.BesideSDKAuto},
+		{"passed on as it came", BesideAuto, []func(*capture.Batch){in(parentText), out(parentText)}, false, diagnosis.BesideSDKAuto},
+		{"own span id outbound", BesideAuto, []func(*capture.Batch){in(parentText), out(other)}, true, diagnosis.BesideSDKProved},
+		{"outbound invalid", BesideAuto, []func(*capture.Batch){out("junk")}, false, diagnosis.BesideSDKAuto},
+		{"said no", BesideNo, []func(*capture.Batch){out(other)}, false, diagnosis.BesideSDKNo},
+		{"said yes", BesideYes, nil, true, diagnosis.BesideSDKYes},
 	} {
-		e := start(t, Config{Beside: c.mode})
+		e := start(t, Config{Beside: c.mode, JSON: io.Discard, JSONPath: "-"})
 		var b capture.Batch
 		for _, add := range c.seen {
 			add(&b)
 		}
 		e.Export(&b, nil)
-		got, since := e.BesideSDK()
-		if got != c.proven || (since != 0) != (c.proven && c.mode == BesideAuto) {
-			t.Errorf("%s: in force %v since %d", c.name, got, since)
+		for _, h := range e.Health(nil) {
+			want := ""
+			if h.Signal == traces.String() {
+				want = c.word
+			}
+			if h.BesideSDK != want {
+				t.Errorf("%s: health of %s says %q, want %q", c.name, h.Signal, h.BesideSDK, want)
+			}
 		}
 		var after capture.Batch
 		sp := build(t, e, exchange(&after, capture.RoleClient))
