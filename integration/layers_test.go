@@ -50,11 +50,12 @@ var plan = []room{
 	{3, "exporter", []string{"capture", "capture/diagnosis"}},
 
 	{4, "exporter/otel", []string{"capture", "capture/diagnosis", "exporter", "semconv"}},
+	{4, "exporter/selector", []string{"capture", "exporter"}},
 	{4, "exporter/text", []string{"capture", "capture/diagnosis", "exporter"}},
 
 	{5, "cmd/wiretell", []string{
 		"capture", "capture/afpacket", "capture/diagnosis", "capture/filter", "capture/netns", "capture/observer", "capture/pcap",
-		"exporter", "exporter/otel", "exporter/text", "semconv",
+		"exporter", "exporter/otel", "exporter/selector", "exporter/text", "semconv",
 	}},
 }
 
@@ -88,7 +89,7 @@ func TestLayersFail(t *testing.T) {
 		{"a new package", "capture/quic/a.go", `package quic`, "capture/quic is not in the plan"},
 		{"a package that is gone", "capture/tcp/a.go", ``, "the plan has capture/tcp, which does not exist"},
 		{"capture is not pure", "capture/b.go", `package capture; import "golang.org/x/sys/unix"`, "capture imports golang.org/x/sys/unix: rank 0 knows the standard library only"},
-		{"telemetry in a parser", "capture/wire/b.go", `package wire; import "go.opentelemetry.io/otel/trace"`, "capture/wire imports go.opentelemetry.io/otel/trace: only exporter/otel and cmd know OpenTelemetry"},
+		{"telemetry in a parser", "capture/wire/b.go", `package wire; import "go.opentelemetry.io/otel/trace"`, "capture/wire imports go.opentelemetry.io/otel/trace: only exporter/otel, exporter/selector and cmd know OpenTelemetry"},
 		{"product imports the suites", "capture/wire/b.go", `package wire; import "` + module + `/integration/peers"`, "capture/wire imports integration/peers, which is not in the plan"},
 	}
 	for _, tt := range tests {
@@ -199,8 +200,9 @@ func checkForeign(s *source, plan []room) (problems []string) {
 			if foreign && planned && n == 0 {
 				problems = append(problems, fmt.Sprintf("%s imports %s: rank 0 knows the standard library only", f.dir, p))
 			}
-			if first == "go.opentelemetry.io" && f.dir != "exporter/otel" && f.top() != "cmd" {
-				problems = append(problems, fmt.Sprintf("%s imports %s: only exporter/otel and cmd know OpenTelemetry", f.dir, p))
+			// exporter/selector takes its language from OpenTelemetry.
+			if first == "go.opentelemetry.io" && f.dir != "exporter/otel" && f.dir != "exporter/selector" && f.top() != "cmd" {
+				problems = append(problems, fmt.Sprintf("%s imports %s: only exporter/otel, exporter/selector and cmd know OpenTelemetry", f.dir, p))
 			}
 		}
 	}

@@ -187,7 +187,7 @@ var Attributes = [...]Attribute{
 	{Name: EventAttribute, Type: String, Description: "The event's name once more, for stores that do not give the record's own field back."},
 	{Name: ExchangeIncomplete, Type: String, Description: "What wiretell did not see of the exchange: `gap`, `joined_midstream`, `truncated_frame`, `evicted`."},
 	{Name: ExchangeLostBytes, Type: Int, Description: "Bytes of the exchange that were never captured."},
-	{Name: ExportOutcome, Type: String, Description: "`exported`, `sampled_out` or `dropped`."},
+	{Name: ExportOutcome, Type: String, Description: "`exported`, `sampled_out`, `not_selected` (by `--select`) or `dropped`."},
 	{Name: ExportSignal, Type: String, Description: "`traces`, `metrics` or `logs`."},
 	{Name: HTTPInterimResponses, Type: Int, Description: "1xx responses before the final one, when there were any."},
 	{Name: HTTPRequestLastByte, Type: Double, Description: "Seconds from the span's start to the last byte of the request."},

@@ -107,14 +107,16 @@ type ExportHealth struct {
 	Created    uint64
 	Exported   uint64
 	SampledOut uint64 // never created, by the sampler's choice
-	Rejected   uint64 // by partial success or a final status
-	Dropped    map[string]uint64
-	Queued     uint64
-	Duplicates uint64 // upper bound of records sent twice
-	Failing    bool   // the last attempt failed
-	FailingAt  capture.Time
-	LastError  string // without credentials
-	LastStatus string // gRPC code or HTTP status of the last failure, "" for a dial error
+	// NotSelected counts what was never created, by the user's choice (--select).
+	NotSelected uint64
+	Rejected    uint64 // by partial success or a final status
+	Dropped     map[string]uint64
+	Queued      uint64
+	Duplicates  uint64 // upper bound of records sent twice
+	Failing     bool   // the last attempt failed
+	FailingAt   capture.Time
+	LastError   string // without credentials
+	LastStatus  string // gRPC code or HTTP status of the last failure, "" for a dial error
 	// Overflow counts what went into a folded series as an instrument had reached
 	// a limit: each recording of a histogram, and each data point of a counter at
 	// each collection. Of metrics only; cumulative. The table of ports folds

@@ -140,7 +140,8 @@ func (o *observeFlags) check() error {
 	if len(o.exporters) > 1 && slices.Contains(o.exporters, "none") {
 		return usagef("--exporter: none excludes the others")
 	}
-	return nil
+	_, err := o.selector()
+	return err
 }
 
 // The words that some flags take; the first is the default.

@@ -23,6 +23,7 @@ const (
 //
 //	created = exported + rejected + the sum of dropped + queued
 //
+// Beside them stands what was never created: sampled out, or not selected.
 // They are kept by every step as it happens, so that they can be checked.
 type books struct {
 	mu sync.Mutex
@@ -47,6 +48,13 @@ func (b *books) create(n int) {
 func (b *books) sampledOut(n int) {
 	b.mu.Lock()
 	b.h.SampledOut += uint64(n)
+	b.mu.Unlock()
+}
+
+// notSelected enters n that were never created.
+func (b *books) notSelected(n int) {
+	b.mu.Lock()
+	b.h.NotSelected += uint64(n)
 	b.mu.Unlock()
 }
 
@@ -114,6 +122,7 @@ func merge(h, o diagnosis.ExportHealth) diagnosis.ExportHealth {
 	h.Created += o.Created
 	h.Exported += o.Exported
 	h.SampledOut += o.SampledOut
+	h.NotSelected += o.NotSelected
 	h.Rejected += o.Rejected
 	h.Queued += o.Queued
 	h.Duplicates += o.Duplicates

@@ -103,6 +103,10 @@ type Config struct {
 
 	// KnownMethods replaces the list of known HTTP methods.
 	KnownMethods []string
+	// Select says which exchanges become spans, and which of them and of the
+	// other observations log records; nil selects all. Metrics count everything,
+	// and what wiretell says of itself always goes out.
+	Select exporter.Selector
 	// AttributeLimit, when above 0, bounds every attribute value, in bytes,
 	// instead of the defaults.
 	AttributeLimit int

@@ -271,18 +271,25 @@ func (e *Exporter) exchange(ex *capture.Exchange) {
 	if f.errorType != "" {
 		e.events.hit[ex.Conn.ID] = f.context()
 	}
-	if len(e.spanWays) > 0 {
-		if f.sampled {
-			e.spanWays.create(1)
-			e.pending.add(e.spans, f)
-			if e.pending.n >= e.cfg.SpanBatch || len(e.pending.encoded) >= maxBatchBytes {
-				e.flushSpans()
-			}
-		} else {
-			e.spanWays.sampledOut(1)
+	selected := e.cfg.Select == nil || e.cfg.Select.Exchange(ex)
+	switch {
+	case !selected:
+		e.spanWays.notSelected(1)
+	case !f.sampled:
+		e.spanWays.sampledOut(1)
+	case len(e.spanWays) > 0:
+		e.spanWays.create(1)
+		e.pending.add(e.spans, f)
+		if e.pending.n >= e.cfg.SpanBatch || len(e.pending.encoded) >= maxBatchBytes {
+			e.flushSpans()
 		}
 	}
-	if event := exchangeEvent(ex); event != nil && e.admit(event, &ex.Conn, f.end) {
+	event := exchangeEvent(ex)
+	switch {
+	case event == nil:
+	case !selected:
+		e.eventWays.notSelected(1)
+	case e.admit(event, &ex.Conn, f.end):
 		e.added(e.events.exchange(e.records.records.AppendEmpty(), event, f))
 	}
 }
@@ -314,6 +321,15 @@ func (e *Exporter) added(bytes int) {
 	}
 }
 
+// selects reports whether the user wants a record of o, and counts it when not.
+func (e *Exporter) selects(o capture.Observation) bool {
+	if e.cfg.Select == nil || e.cfg.Select.Observation(o) {
+		return true
+	}
+	e.eventWays.notSelected(1)
+	return false
+}
+
 func (e *Exporter) observation(o capture.Observation) {
 	switch o := o.(type) {
 	case *capture.ConnOpened:
@@ -321,24 +337,24 @@ func (e *Exporter) observation(o capture.Observation) {
 	case *capture.ConnClosed:
 		e.meters.connClosed(o)
 	case *capture.ConnFailed:
-		if e.admit(&eventConnectFailed, &o.Conn, o.At) {
+		if e.selects(o) && e.admit(&eventConnectFailed, &o.Conn, o.At) {
 			e.added(e.events.connFailed(e.records.records.AppendEmpty(), o))
 		}
 	case *capture.ConnReset:
-		if e.admit(&eventReset, &o.Conn, o.At) {
+		if e.selects(o) && e.admit(&eventReset, &o.Conn, o.At) {
 			e.added(e.events.connReset(e.records.records.AppendEmpty(), o))
 		}
 	case *capture.ICMPError:
-		if e.admitPeer(&eventICMP, o.From, o.At) {
+		if e.selects(o) && e.admitPeer(&eventICMP, o.From, o.At) {
 			e.added(e.events.icmp(e.records.records.AppendEmpty(), o))
 		}
 	case *capture.DNSLookup:
 		e.meters.lookup(o)
-		if c := dnsConn(o); o.Failed() && e.admit(&eventDNSFailed, &c, o.At) {
+		if c := dnsConn(o); o.Failed() && e.selects(o) && e.admit(&eventDNSFailed, &c, o.At) {
 			e.added(e.events.dnsFailed(e.records.records.AppendEmpty(), o))
 		}
 	case *capture.ParseError:
-		if e.admit(&eventParseError, &o.Conn, o.At) {
+		if e.selects(o) && e.admit(&eventParseError, &o.Conn, o.At) {
 			e.added(e.events.parseError(e.records.records.AppendEmpty(), o))
 		}
 	case *capture.Lost:

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/exporter"
 	"github.com/wiretell/wiretell/semconv"
 )
 
@@ -44,7 +45,7 @@ func (m *meters) exchange(f *facts) {
 	}
 	// How long it took is known when the response ended, or something on the wire
 	// ended the wait; not when wiretell stopped looking.
-	if !isWireError(f.Error) && (f.Status == 0 || f.Error != capture.ReasonNone) {
+	if !exporter.IsWireError(f.Error) && (f.Status == 0 || f.Error != capture.ReasonNone) {
 		return
 	}
 	k := seriesKey{
@@ -135,7 +136,7 @@ func (m *meters) connClosed(o *capture.ConnClosed) {
 	if o.Conn.Midstream || o.Why == capture.ReasonEvicted || o.Why == capture.ReasonShutdown {
 		return
 	}
-	if isWireError(o.Why) {
+	if exporter.IsWireError(o.Why) {
 		k.errorType = o.Why.String()
 	}
 	m.connection.Record(ctx, max(o.At.Sub(o.Conn.Start), 0).Seconds(), m.options.get(k, connAttributes)...)

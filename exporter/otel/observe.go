@@ -288,6 +288,7 @@ func (m *meters) observeFindings(o observation) {
 // Outcomes of wiretell.export.records.
 const (
 	outcomeExported   = "exported"
+	outcomeUnselected = "not_selected"
 	outcomeSampledOut = "sampled_out"
 	outcomeDropped    = "dropped"
 )
@@ -300,6 +301,9 @@ func (m *meters) observeExport(o observation) {
 		records(outcomeExported, "", h.Exported)
 		if h.Signal == traces.String() {
 			records(outcomeSampledOut, "", h.SampledOut)
+		}
+		if h.NotSelected > 0 {
+			records(outcomeUnselected, "", h.NotSelected)
 		}
 		if h.Rejected > 0 {
 			records(outcomeDropped, dropRejected, h.Rejected)

@@ -3,7 +3,6 @@ package otel
 import (
 	"bytes"
 	"slices"
-	"strconv"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/exporter"
@@ -84,11 +83,11 @@ func (b *spanBuilder) examine(f *facts, ex *capture.Exchange) {
 	f.start = firstTime(ex.RequestStart, ex.ResponseStart, ex.RequestEnd, ex.ResponseEnd)
 	// The capture's clock may step backwards: no span ends before it starts.
 	f.end = max(f.start, ex.RequestEnd, ex.ResponseStart, ex.ResponseEnd)
-	if failedOnWire(ex) {
+	if exporter.FailedOnWire(ex) {
 		// Whoever waited did so until the reset, the end or the timeout.
 		f.end = max(f.end, ex.Ended)
 	}
-	f.errorType = exchangeError(ex, f.client)
+	f.errorType = exporter.ErrorType(ex)
 	f.failed = f.errorType != ""
 	if ex.HasRequest {
 		f.target = splitTarget(ex.Method, ex.Target)
@@ -155,67 +154,15 @@ func firstTime(ts ...capture.Time) capture.Time {
 	return 0
 }
 
-// exchangeError returns error.type: the reason on the wire, else the status
-// code where the conventions call it an error ("5xx" for servers, "4xx" and
-// "5xx" for clients). What wiretell did not see is no error of the exchange.
-func exchangeError(ex *capture.Exchange, client bool) string {
-	if failedOnWire(ex) {
-		return ex.Error.String()
-	}
-	first := 500
-	if client {
-		first = 400
-	}
-	// RFC 9110, section 15: "Values outside the range 100..599 are invalid."
-	if ex.Status >= first && ex.Status <= 599 {
-		return statusText(ex.Status)
-	}
-	return ""
-}
-
-// failedOnWire reports whether there is no whole response for a reason on the
-// wire. RFC 9112, section 8, lets a server answer a request that was cut: what it
-// answered is the outcome then.
-func failedOnWire(ex *capture.Exchange) bool {
-	return isWireError(ex.Error) && !(ex.Error == capture.ReasonRequestTruncated && ex.Status != 0)
-}
-
-// isWireError tells what happened on the wire from what wiretell missed or
-// could not read.
-func isWireError(r capture.Reason) bool {
-	switch r {
-	case capture.ReasonReset, capture.ReasonTimedOut, capture.ReasonRefused,
-		capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited,
-		capture.ReasonPortUnreachable, capture.ReasonProtoUnreachable,
-		capture.ReasonClosedBeforeResponse, capture.ReasonResponseTruncated, capture.ReasonRequestTruncated:
-		return true
-	}
-	return false
-}
-
 // incomplete returns why wiretell does not know the whole exchange, "" when it does.
 func incomplete(ex *capture.Exchange) string {
 	if ex.Incomplete != capture.ReasonNone {
 		return ex.Incomplete.String()
 	}
-	if ex.Error != capture.ReasonNone && !isWireError(ex.Error) {
+	if ex.Error != capture.ReasonNone && !exporter.IsWireError(ex.Error) {
 		return ex.Error.String()
 	}
 	return ""
-}
-
-var statusTexts = func() (t [600]string) {
-	for i := range t {
-		t[i] = strconv.Itoa(i)
-	}
-	return t
-}()
-
-func statusText(status int) string {
-	if status >= 0 && status < len(statusTexts) {
-		return statusTexts[status]
-	}
-	return strconv.Itoa(status)
 }
 
 // build appends the span of f to dst, as a field of ScopeSpans.

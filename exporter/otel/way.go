@@ -105,6 +105,12 @@ func (ws ways) sampledOut(n int) {
 	}
 }
 
+func (ws ways) notSelected(n int) {
+	for _, w := range ws {
+		w.books.notSelected(n)
+	}
+}
+
 // leaveOut enters n records that were dropped before they were built.
 func (ws ways) leaveOut(n int, why string) {
 	for _, w := range ws {

@@ -15,12 +15,15 @@ import (
 type Exporter struct {
 	// Redactor hides secrets in targets; New sets the default one.
 	Redactor *exporter.Redactor
+	// Select says of what lines are written; nil selects all. Findings always are.
+	Select exporter.Selector
 
 	w        *bufio.Writer
 	line     line
 	count    uint64 // lines written
 	buffered uint64 // lines that w took and has not yet written
 	failed   uint64
+	left     uint64 // observations that were not selected
 	lastErr  error
 }
 
@@ -32,6 +35,10 @@ func New(w io.Writer) *Exporter {
 // Export implements exporter.Exporter.
 func (x *Exporter) Export(b *capture.Batch, findings []diagnosis.Finding) {
 	for _, o := range b.Observations {
+		if x.Select != nil && !x.Select.Observation(o) {
+			x.left++
+			continue
+		}
 		x.observation(o)
 		x.write()
 	}
@@ -64,7 +71,7 @@ func (x *Exporter) write() {
 
 // Health implements exporter.Exporter.
 func (x *Exporter) Health(dst []diagnosis.ExportHealth) []diagnosis.ExportHealth {
-	h := diagnosis.ExportHealth{Exporter: "text", Signal: "logs", Created: x.count + x.failed, Exported: x.count}
+	h := diagnosis.ExportHealth{Exporter: "text", Signal: "logs", Created: x.count + x.failed, Exported: x.count, NotSelected: x.left}
 	if x.failed > 0 {
 		h.Dropped = map[string]uint64{"write_failed": x.failed}
 		h.Failing, h.LastError = true, x.lastErr.Error()

@@ -156,6 +156,34 @@ func TestObservations(t *testing.T) {
 }
 
 // TestTLSVersions holds the names to those of the versions' documents.
+// statusOnly selects exchanges that failed.
+type statusOnly struct{}
+
+func (statusOnly) Exchange(ex *capture.Exchange) bool { return ex.Status >= 400 }
+func (s statusOnly) Observation(o capture.Observation) bool {
+	ex, ok := o.(*capture.Exchange)
+	return ok && s.Exchange(ex)
+}
+
+// What is not selected has no line and is counted; findings are not asked about.
+func TestSelect(t *testing.T) {
+	var out bytes.Buffer
+	x := New(&out)
+	x.Select = statusOnly{}
+	var b capture.Batch
+	for _, status := range []int{200, 404, 200} {
+		b.Observations = append(b.Observations, &capture.Exchange{Conn: conn, HasRequest: true, Status: status})
+	}
+	b.Observations = append(b.Observations, &capture.ConnReset{Conn: conn})
+	x.Export(&b, []diagnosis.Finding{{ID: "TLS-01"}})
+	if got := out.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "status=404") || !strings.Contains(got, "TLS-01") {
+		t.Errorf("lines:\n%s", got)
+	}
+	if h := x.Health(nil)[0]; h.NotSelected != 3 || h.Created != 2 || h.Exported != 2 {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestTLSVersions(t *testing.T) {
 	for v, want := range map[uint16]string{0x0300: "SSL3.0", 0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.2", 0x0304: "1.3", 0x0305: ""} {
 		if got := tlsVersion(v); got != want {
