@@ -288,7 +288,7 @@ func overflowLeaf() Leaf {
 		Guard:     "Scanners touch every port. What is folded is still counted: sums are right.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"},
-			{Name: "folded", Description: "measurements that exporters recorded in a folded series"}},
+			{Name: "folded", Description: "recordings and data points of metrics that went into a folded series"}},
 		Body:   "There is too much to tell apart[[: {{overflow_packets packet|packets}} beyond {{ports port|ports}} are counted together]][[; the diagnosis had no room for {{beyond observation|observations}}]][[; {{folded measurement|measurements}} went into folded series of metrics (otel.metric.overflow)]].",
 		Remedy: Remedy{Summary: "Narrow the capture to the ports that matter, or let more ports be counted apart; name the routes of paths that vary.", Command: "wiretell run --port 8080; wiretell run --max-ports 1024"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
