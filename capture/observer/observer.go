@@ -43,6 +43,9 @@ type Config struct {
 	// observation is built.
 	Empty func() *capture.Batch
 	Offer func(*capture.Batch) bool
+	// Last takes the place of Offer for the last batch, which holds the final
+	// snapshot and is worth waiting for; nil is Offer.
+	Last func(*capture.Batch) bool
 	// Terse leaves out all observations of what went well (see capture.Book).
 	Terse bool
 	// SnapshotEvery is the packet time between two snapshots of the counters;
@@ -183,6 +186,9 @@ func (o *Observer) one() {
 	}
 	b.Ledger[account]++
 	o.route(p)
+	if b.Batch != nil && len(b.Batch.Observations) >= flushAt {
+		o.flush(false)
+	}
 }
 
 // route gives a whole packet to the room of its transport.
@@ -291,9 +297,6 @@ func (o *Observer) advance(t capture.Time) {
 		o.conns.Tick(t)
 		o.defrag.Tick(t)
 		o.dns.Tick(t)
-		if b := o.book.Batch; b != nil && len(b.Observations) >= flushAt {
-			o.flush(false)
-		}
 	}
 	if o.cfg.SnapshotEvery > 0 && t >= o.nextSnapshot {
 		o.nextSnapshot = t.Add(o.cfg.SnapshotEvery)
@@ -333,7 +336,7 @@ func (o *Observer) snapshot(final bool) {
 	o.src.Stats(&b.Snapshot.Source)
 	// The accounts of this batch, as they will stand once it is taken.
 	l := &o.book.Ledger
-	n := uint64(len(b.Observations))
+	n := o.held()
 	made, handed := l[capture.ObservationsMade], l[capture.ObservationsHandedOver]
 	l[capture.ObservationsMade] += n
 	l[capture.ObservationsHandedOver] += n
@@ -351,9 +354,13 @@ func (o *Observer) flush(last bool) {
 		return
 	}
 	l := &o.book.Ledger
-	n := uint64(len(b.Observations))
+	n := o.held()
 	l[capture.ObservationsMade] += n
-	if o.cfg.Offer(b) {
+	offer := o.cfg.Offer
+	if last && o.cfg.Last != nil {
+		offer = o.cfg.Last
+	}
+	if offer(b) {
 		l[capture.ObservationsHandedOver] += n
 		o.lost = 0
 		o.book.Batch = nil
@@ -369,6 +376,16 @@ func (o *Observer) flush(last bool) {
 	b.Reset()
 	e := b.Lost()
 	e.At, e.Observations = o.now, o.lost
+}
+
+// held returns how many observations the batch holds, beside the one that says
+// how many were lost before.
+func (o *Observer) held() uint64 {
+	n := uint64(len(o.book.Batch.Observations))
+	if o.lost > 0 {
+		n--
+	}
+	return n
 }
 
 // recovered puts the connection aside whose parser failed with r, and repairs

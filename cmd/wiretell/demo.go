@@ -55,7 +55,7 @@ func demo(proc process) error {
 	flags := &observeFlags{}
 	flags.add(pflag.NewFlagSet("demo", pflag.ContinueOnError))
 	flags.jsonPath, flags.quiet = file, true
-	p := &pipeline{flags: flags, live: true, process: process{
+	p := &pipeline{flags: flags, live: true, deadline: 10 * time.Second, process: process{
 		stdout: proc.stdout, stderr: proc.stderr, env: environment{"OTEL_SERVICE_NAME=shop"},
 	}}
 	cfg, _, err := flags.observerConfig(capture.LinkEthernet)
@@ -90,7 +90,7 @@ func demo(proc process) error {
 	src.Stop()
 	err = errors.Join(<-done, callErr)
 	service.close()
-	p.shutdown(10 * time.Second)
+	p.shutdown()
 	if err != nil {
 		return failed(err, "")
 	}

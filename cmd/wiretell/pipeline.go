@@ -33,6 +33,11 @@ type pipeline struct {
 	panics   int  // parsers that failed
 	printing bool // lines of text go to standard output
 
+	// deadline is how long the end may take, from the end of the source on.
+	deadline time.Duration
+	ending   context.Context // that deadline, once it runs
+	stuck    bool            // an exporter did not take what there was in time
+
 	process
 }
 
@@ -126,20 +131,15 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	if p.live {
 		cfg.Offer = p.desk.Queue.Offer
 		cfg.Own = &p.own // a file may hold the same addresses and ports by chance
+		cfg.Last = func(b *capture.Batch) bool {
+			p.end()
+			return p.desk.Queue.PutUntil(p.ending.Done(), b)
+		}
 	}
 	cfg.Panicked = p.panicked
 	cfg.Terse = len(p.desk.Exporters) == 0 // the diagnosis alone listens
 	var findings []diagnosis.Finding
 	done := make(chan struct{})
-	snapshot := p.desk.Snapshot
-	p.desk.Snapshot = func(s *capture.Snapshot) {
-		if s.Final {
-			p.last = copySnapshot(s)
-		}
-		if snapshot != nil {
-			snapshot(s)
-		}
-	}
 	go func() {
 		defer close(done)
 		findings = p.desk.Run()
@@ -147,8 +147,29 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	o := observer.New(cfg, src)
 	err := o.Run()
 	p.desk.Queue.Close()
-	<-done
-	return findings, err
+	o.Counters().CopyTo(&p.last)
+	src.Stats(&p.last.Source)
+	if !p.live { // a file's reader waits for whoever takes its output
+		<-done
+		return findings, err
+	}
+	p.end()
+	select {
+	case <-done:
+		return findings, err
+	case <-p.ending.Done():
+		p.stuck = true
+		return nil, err
+	}
+}
+
+// end begins the time that the end may take.
+func (p *pipeline) end() {
+	if p.ending == nil {
+		var cancel context.CancelFunc
+		p.ending, cancel = context.WithTimeout(context.Background(), p.deadline)
+		context.AfterFunc(p.ending, cancel)
+	}
 }
 
 // panicked tells of the first parser that failed: more would only repeat it, and
@@ -161,10 +182,13 @@ func (p *pipeline) panicked(where string) {
 
 // shutdown ends the exporters within the deadline, says what was lost, and
 // reports whether anything was.
-func (p *pipeline) shutdown(deadline time.Duration) (anyLost bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	err := p.desk.Shutdown(ctx)
+func (p *pipeline) shutdown() (anyLost bool) {
+	if p.stuck {
+		p.say("the output took nothing for %v: what it was to say last is lost", p.deadline)
+		return true
+	}
+	p.end()
+	err := p.desk.Shutdown(p.ending)
 	for _, h := range p.desk.Health() {
 		if lost := lossOf(&h); lost != "" {
 			anyLost = true
@@ -205,6 +229,11 @@ func lossOf(h *diagnosis.ExportHealth) string {
 // conclude prints what a person should know at the end, always when nothing
 // useful was seen. It returns an error when the books do not balance.
 func (p *pipeline) conclude() error {
+	if p.stuck { // the desk owns its findings, and is not to be had
+		s := diagnosis.Summarize(diagnosis.Input{Snapshot: &p.last, Capture: p.desk.Facts}, nil)
+		fmt.Fprint(p.stderr, s.Text)
+		return failed(errors.New("the output was blocked to the end"), "")
+	}
 	if s := &p.desk.Summary; !p.flags.quiet || !s.Useful {
 		fmt.Fprint(p.stderr, s.Text)
 	}
@@ -227,16 +256,4 @@ func (p *pipeline) say(format string, args ...any) {
 		return
 	}
 	fmt.Fprintf(p.stderr, "wiretell: "+format+"\n", args...)
-}
-
-// copySnapshot copies what a batch will use again.
-func copySnapshot(s *capture.Snapshot) capture.Snapshot {
-	c := *s
-	c.Interfaces = append([]capture.InterfaceTraffic(nil), s.Interfaces...)
-	c.Truncated = append([]uint64(nil), s.Truncated...)
-	c.Ports = append([]capture.PortStats(nil), s.Ports...)
-	c.ICMP = append([]capture.ICMPCount(nil), s.ICMP...)
-	c.Source.Interfaces = append([]capture.Interface(nil), s.Source.Interfaces...)
-	c.Source.Rings = append([]capture.Ring(nil), s.Source.Rings...)
-	return c
 }

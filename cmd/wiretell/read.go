@@ -89,7 +89,7 @@ func (f *readFlags) read(proc process, files []string) error {
 	if !src.begin() {
 		return failed(src.damage, fileHint(src.damage))
 	}
-	p := &pipeline{flags: &f.observeFlags, process: proc}
+	p := &pipeline{flags: &f.observeFlags, process: proc, deadline: f.deadline}
 	cfg, prog, err := f.observerConfig(src.link())
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (f *readFlags) read(proc process, files []string) error {
 	p.desk.Tree = diagnosis.New(diagnosis.Config{})
 	p.desk.Facts = facts
 	_, err = p.run(src)
-	lost := p.shutdown(f.deadline)
+	lost := p.shutdown()
 	bad := p.conclude()
 	switch err = errors.Join(err, src.damage); {
 	case err != nil:

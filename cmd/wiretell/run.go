@@ -52,7 +52,7 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	fl.IntVar(&f.ringMiB, "ring-mib", afpacket.DefaultRingBytes>>20, "memory of the capture rings in `MiB`; it is not charged to the container's limit")
 	fl.IntVar(&f.snapLen, "snaplen", 262144, "most `bytes` kept of a frame")
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
-	fl.DurationVar(&f.deadline, "shutdown-timeout", 10*time.Second, "how long to wait for exporters when stopping")
+	fl.DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long stopping may take")
 	fl.DurationVar(&f.window, "diagnosis-window", 30*time.Second, "how much traffic the diagnosis weighs at a time")
 	fl.StringVar(&f.whenDenied, "when-denied", "exit", "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
 	addSettings(cmd)
@@ -93,7 +93,7 @@ func (f *runFlags) run(proc process) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	p := &pipeline{flags: &f.observeFlags, process: proc, live: true}
+	p := &pipeline{flags: &f.observeFlags, process: proc, live: true, deadline: f.deadline}
 	cfg, prog, err := f.observerConfig(capture.LinkEthernet)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (f *runFlags) capture(p *pipeline, src stopper) error {
 	defer stop()
 	p.say("capturing%s", onInterfaces(f.interfaces))
 	_, err := p.run(src)
-	p.shutdown(f.deadline) // what an outage cost is told, and is no failure of the capture
+	p.shutdown() // what an outage cost is told, and is no failure of the capture
 	bad := p.conclude()
 	if err != nil {
 		return failed(fmt.Errorf("the capture ended: %w", err), "")
@@ -247,7 +247,7 @@ func (f *runFlags) denied(p *pipeline, openErr error) error {
 		blind.Stop()
 	}
 	findings, err := p.run(blind)
-	p.shutdown(f.deadline)
+	p.shutdown()
 	if f.whenDenied == "stay" {
 		return errors.Join(err, p.conclude())
 	}
