@@ -205,7 +205,7 @@ var Attributes = [...]Attribute{
 	{Name: ICMPQuotedTransport, Type: String, Description: "Transport of the quoted packet, `none` when nothing readable is quoted."},
 	{Name: ICMPType, Type: Int, Description: "Type, as in the registry; ICMPv6 is told apart by `network.type`."},
 	{Name: LedgerLine, Type: String, Description: "Name of the ledger's line."},
-	{Name: MemoryUser, Type: String, Description: "What the memory is for.", Reserved: true},
+	{Name: MemoryUser, Type: String, Description: "What the memory is for: `ring` (all capture rings), `reassembly` (bytes that wait for earlier ones), `export_queue` (encoded records that wait to be sent)."},
 	{Name: ObservedServiceName, Type: String, Description: "Under wiretell's own resource: the service whose traffic it observes."},
 	{Name: ParseOffset, Type: Int, Description: "Offset in bytes in the side's stream at which the rules were broken."},
 	{Name: Reason, Type: String, Description: "Stable word for why; in the ledger the word of the account."},

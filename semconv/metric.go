@@ -110,7 +110,7 @@ var Metrics = [...]Metric{
 	{Name: MetricCaptureGaps, Kind: Counter, Unit: "{gap}", Origin: Self, Description: "Holes in TCP streams: bytes that were acknowledged, or waited for too long, and never seen."},
 	{Name: MetricCaptureGapsIO, Kind: Counter, Unit: "By", Origin: Self, Description: "Bytes in those holes."},
 	{Name: MetricCaptureLag, Kind: Gauge, Unit: "s", Float: true, Origin: Self, Description: "Greatest age of a frame when it was read, since the last snapshot."},
-	{Name: MetricCaptureCoverage, Kind: Gauge, Unit: "1", Float: true, Origin: Self, Description: "Share of what the kernel says arrived that wiretell saw.", Reserved: true},
+	{Name: MetricCaptureCoverage, Kind: Gauge, Unit: "1", Float: true, Origin: Self, Description: "Share of what the kernel says arrived that wiretell saw; absent while that is not known."},
 	{Name: MetricCaptureClockSteps, Kind: Counter, Unit: "{step}", Origin: Self, Description: "Packets whose time lies more than a second before the one before them."},
 
 	{Name: MetricLedger, Kind: Counter, Unit: "1", Origin: Self, Description: "Accounts of the ledger: where each frame, segment, byte, connection, request, response and observation went.",
@@ -125,7 +125,7 @@ var Metrics = [...]Metric{
 		Attributes: []string{ExportSignal, ExportOutcome, Reason, OTelComponentName}},
 	{Name: MetricExportQueue, Kind: UpDownCounter, Unit: "By", Origin: Self, Description: "Encoded bytes that wait to be sent.",
 		Attributes: []string{ExportSignal, OTelComponentName}},
-	{Name: MetricMemoryBudget, Kind: Gauge, Unit: "By", Origin: Self, Description: "Memory that a part of wiretell may use.", Attributes: []string{MemoryUser}, Reserved: true},
+	{Name: MetricMemoryBudget, Kind: Gauge, Unit: "By", Origin: Self, Description: "Memory that a part of wiretell may use.", Attributes: []string{MemoryUser}},
 	{Name: MetricEvictions, Kind: Counter, Unit: "{eviction}", Origin: Self, Description: "State given up because a bound of wiretell's own was reached.", Attributes: []string{Reason}},
 	{Name: MetricDiagnosisActive, Kind: Gauge, Unit: "{finding}", Origin: Self, Description: "Findings that hold now.", Attributes: []string{DiagnosisID, DiagnosisSeverity}},
 

@@ -140,9 +140,13 @@ type Config struct {
 	// OwnFlows learns every socket before it sends.
 	OwnFlows *capture.OwnFlows
 
-	// Collectors are called at every collection of metrics and may state values
-	// of the integer gauges of package semconv that nothing else here fills.
-	Collectors []func(gauge func(name string, value float64, attrs ...KeyValue))
+	// Coverage is called at every collection of metrics and returns the share of
+	// what the kernel says arrived that wiretell saw; false when that is not known.
+	// It may be called by any goroutine. Nil: never known.
+	Coverage func() (share float64, ok bool)
+	// ReassemblyBytes is what reassembly may hold, for wiretell.memory.budget; 0
+	// when it is not known.
+	ReassemblyBytes int
 
 	// Configured says that a variable of the environment named an exporter or
 	// an endpoint.

@@ -74,7 +74,7 @@ func newMeters(cfg *Config, health func([]diagnosis.ExportHealth) []diagnosis.Ex
 	}
 	for i := range semconv.Metrics {
 		row := &semconv.Metrics[i]
-		if row.Kind == semconv.Histogram || row.Reserved && len(cfg.Collectors) == 0 {
+		if row.Kind == semconv.Histogram || row.Reserved {
 			continue
 		}
 		o, err := m.observable(api[row.Origin], row)

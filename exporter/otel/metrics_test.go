@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -93,6 +94,7 @@ func TestMetrics(t *testing.T) {
 	s := &sink{}
 	where, _ := serveGRPC(t, s, "127.0.0.1:0")
 	cfg := overGRPC(where)
+	cfg.Coverage = func() (float64, bool) { return 1, true }
 	e := start(t, cfg)
 	e.Export(fullBatch(), []diagnosis.Finding{finding()})
 	eventually(t, "the spans", func() bool { return health(t, e, traces).Exported == 2 })
@@ -404,24 +406,55 @@ func TestDurationOnlyWhenKnown(t *testing.T) {
 	}
 }
 
-// Collectors fill gauges that nothing else here knows.
-func TestCollectors(t *testing.T) {
-	s := &sink{}
-	where, _ := serveGRPC(t, s, "127.0.0.1:0")
-	cfg := overGRPC(where)
-	cfg.Collectors = append(cfg.Collectors, func(gauge func(string, float64, ...KeyValue)) {
-		gauge(semconv.MetricCaptureCoverage, 0.75)
-		gauge(semconv.MetricMemoryBudget, 4096, KeyValue{semconv.MemoryUser, "reassembly"})
-		gauge("no.such.metric", 1)
-	})
-	e := start(t, cfg)
-	if err := stop(e, 10*time.Second); err != nil {
+// Coverage and budgets are told where they are known, and not where they are not.
+func TestCoverageAndBudgets(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		change  func(*Config)
+		rings   []capture.Ring
+		share   map[string]float64
+		budgets map[string]float64
+	}{
+		{"known", func(c *Config) {
+			c.Coverage = func() (float64, bool) { return 0.75, true }
+			c.ReassemblyBytes, c.QueueBytes = 4096, 1<<20
+		}, []capture.Ring{{Name: "eth0", Bytes: 1000}, {Name: "lo", Bytes: 24}}, map[string]float64{"[]": 0.75}, map[string]float64{
+			"[wiretell.memory.user=reassembly]": 4096, "[wiretell.memory.user=export_queue]": 1 << 20, "[wiretell.memory.user=ring]": 1024}},
+		{"not known", func(c *Config) {
+			c.Coverage = func() (float64, bool) { return 0, false }
+			c.QueueBytes = 2 << 20
+		}, nil, nil, map[string]float64{"[wiretell.memory.user=export_queue]": 2 << 20}},
+		{"nobody to ask", func(c *Config) { c.QueueBytes = 2 << 20 }, nil, nil, map[string]float64{"[wiretell.memory.user=export_queue]": 2 << 20}},
+	} {
+		s := &sink{}
+		where, _ := serveGRPC(t, s, "127.0.0.1:0")
+		cfg := overGRPC(where)
+		c.change(&cfg)
+		e := start(t, cfg)
+		b := capture.Batch{HasSnapshot: true}
+		b.Snapshot.Source.Rings = c.rings
+		e.Export(&b, nil)
+		if err := stop(e, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]map[string]float64{semconv.MetricCaptureCoverage: c.share, semconv.MetricMemoryBudget: c.budgets} {
+			var got map[string]float64
+			if m, ok := s.metric(name); ok {
+				got = series(m.item)
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%s: %s = %v, want %v", c.name, name, got, want)
+			}
+		}
+	}
+	// A file needs no queue.
+	var out bytes.Buffer
+	e := start(t, Config{Deterministic: true, JSON: &out, JSONPath: "-"})
+	if err := stop(e, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	m, _ := s.metric(semconv.MetricCaptureCoverage)
-	b, _ := s.metric(semconv.MetricMemoryBudget)
-	if series(m.item)["[]"] != 0.75 || series(b.item)["[wiretell.memory.user=reassembly]"] != 4096 {
-		t.Errorf("%v %v", series(m.item), series(b.item))
+	if bytes.Contains(out.Bytes(), []byte(semconv.MetricMemoryBudget)) {
+		t.Error("a budget for a queue that is not there")
 	}
 }
 

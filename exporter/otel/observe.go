@@ -194,12 +194,17 @@ func (m *meters) observeTCP(o observation) {
 func (m *meters) observeSelf(_ context.Context, to metric.Observer) error {
 	o := m.observation(to)
 	m.observeExport(o)
+	if m.cfg.Coverage != nil {
+		if share, ok := m.cfg.Coverage(); ok {
+			o.ObserveFloat64(m.floats[semconv.MetricCaptureCoverage], share)
+		}
+	}
+	if m.cfg.ReassemblyBytes > 0 {
+		o.budget("reassembly", m.cfg.ReassemblyBytes)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.observeFindings(o)
-	for _, collect := range m.cfg.Collectors {
-		collect(o.gauge)
-	}
 	if !m.have {
 		return nil
 	}
@@ -208,27 +213,23 @@ func (m *meters) observeSelf(_ context.Context, to metric.Observer) error {
 	return nil
 }
 
-// gauge states a value for a collector; names that the table does not hold are
-// left out.
-func (o observation) gauge(name string, v float64, attrs ...KeyValue) {
-	kvs := make([]attribute.KeyValue, len(attrs))
-	for i, a := range attrs {
-		kvs[i] = attribute.String(a.Key, a.Value)
-	}
-	if f, ok := o.m.floats[name]; ok {
-		o.ObserveFloat64(f, v, metric.WithAttributes(kvs...))
-	} else if i, ok := o.m.ints[name]; ok {
-		o.ObserveInt64(i, int64(v), metric.WithAttributes(kvs...))
-	}
+// budget states how much memory a part may use.
+func (o observation) budget(user string, bytes int) {
+	o.count(semconv.MetricMemoryBudget, uint64(bytes), attribute.String(semconv.MemoryUser, user))
 }
 
 func (m *meters) observeCapture(o observation) {
 	s := &m.snap
+	rings := 0
 	for _, r := range s.Source.Rings {
+		rings += r.Bytes
 		kvs := words(semconv.NetworkInterfaceName, safe(r.Name, false))
 		o.count(semconv.MetricCapturePackets, r.Packets, kvs...)
 		o.count(semconv.MetricCaptureDrops, r.Drops, kvs...)
 		o.count(semconv.MetricCaptureQueueFreezes, r.Freezes, kvs...)
+	}
+	if rings > 0 {
+		o.budget("ring", rings)
 	}
 	for i, n := range s.Truncated {
 		o.count(semconv.MetricCaptureTruncated, n, words(semconv.NetworkInterfaceName, m.interfaceName(i))...)
@@ -319,7 +320,11 @@ func (m *meters) observeExport(o observation) {
 			o.count(semconv.MetricSDKLogQueueSize, h.Queued, component...)
 		}
 	}
-	for signal, bytes := range m.queued() {
+	waiting := m.queued()
+	if len(waiting) > 0 { // a file has no queue
+		o.budget("export_queue", m.cfg.QueueBytes)
+	}
+	for signal, bytes := range waiting {
 		o.count(semconv.MetricExportQueue, uint64(bytes), words(semconv.ExportSignal, signal, semconv.OTelComponentName, "otlp")...)
 	}
 }
