@@ -55,7 +55,7 @@ func (r *result) check(t *testing.T) {
 	}
 	for _, e := range []capture.Entry{
 		capture.FragmentsLive, capture.SegmentsLive, capture.BytesLive, capture.DeliveredLive,
-		capture.ConnsLive, capture.RequestsLive, capture.ResponsesLive,
+		capture.ConnsLive, capture.RequestsLive, capture.ResponsesLive, capture.LookupsLive,
 	} {
 		if r.ledger[e] != 0 {
 			t.Errorf("at the end account %s (%d) holds %d", e, e, r.ledger[e])

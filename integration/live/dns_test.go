@@ -1,0 +1,163 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
+)
+
+// resolver answers DNS queries by the first label of the name: "good" with an
+// address, "nx" with NXDOMAIN, "fail" with SERVFAIL, "silent" not at all.
+func resolver(t testing.TB, ns *netnstest.NS, at netip.Addr) {
+	t.Helper()
+	var c net.PacketConn
+	ns.Must(t, func() (err error) {
+		c, err = net.ListenPacket("udp", netip.AddrPortFrom(at, 53).String())
+		return err
+	})
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		b := make([]byte, 1500)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(b[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			q := m.Questions[0]
+			answer := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true}, Questions: m.Questions}
+			switch label, _, _ := strings.Cut(strings.ToLower(q.Name.String()), "."); label {
+			case "good":
+				answer.Answers = []dnsmessage.Resource{{
+					Header: dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET},
+					Body:   &dnsmessage.AResource{A: [4]byte{10, 0, 0, 7}},
+				}}
+			case "nx":
+				answer.RCode = dnsmessage.RCodeNameError
+			case "fail":
+				answer.RCode = dnsmessage.RCodeServerFailure
+			default:
+				continue
+			}
+			packed, err := answer.Pack()
+			if err == nil {
+				_, err = c.WriteTo(packed, from)
+			}
+			if err != nil && !errors.Is(err, net.ErrClosed) {
+				t.Errorf("resolver: %v", err)
+			}
+		}
+	}()
+}
+
+// lookUp sends one query, from the namespace, and waits for what comes.
+func lookUp(t testing.TB, ns *netnstest.NS, server netip.Addr, id uint16, name string) {
+	t.Helper()
+	m := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: id, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
+	packed, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Must(t, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		c, err := new(net.Dialer).DialContext(ctx, "udp", netip.AddrPortFrom(server, 53).String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.Write(packed); err != nil {
+			return err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		_, _ = c.Read(make([]byte, 1500)) // an answer, an ICMP error, or nothing
+		return nil
+	})
+}
+
+// TestLookups makes each failure of DNS for real, over IPv4 and IPv6, and wants
+// exactly one event for each that failed, and every look-up in the metric.
+func TestLookups(t *testing.T) {
+	server, client := netnstest.New(t), netnstest.New(t)
+	link := netnstest.Connect(t, client, server)
+	file := filepath.Join(t.TempDir(), "telemetry.jsonl")
+	w := start(t, client, nil, "run", "--otlp-json", file)
+	id := uint16(1)
+	for _, at := range []netip.Addr{link.B, link.B6} {
+		lookUp(t, client, at, id, "closed.example.") // nobody listens: an ICMP error
+		resolver(t, server, at)
+		for _, name := range []string{"good.example.", "nx.example.", "NX.example.", "fail.example.", "silent.example."} {
+			id++
+			lookUp(t, client, at, id, name)
+		}
+		id++
+	}
+	time.Sleep(5500 * time.Millisecond) // until the silent ones are given up
+	w.stop()
+
+	out := readJSON(t, file)
+	checkBooks(t, out)
+	got := map[string]int{}
+	for _, l := range out.logs {
+		if l.EventName() == "wiretell.dns.failed" {
+			got[text(l, "network.type")+" "+text(l, "dns.question.name")+" "+text(l, "dns.response_code")+" "+text(l, "error.type")]++
+			if text(l, "wiretell.connection.role") != "client" || text(l, "server.port") != "53" {
+				t.Errorf("event of role %s, port %s", text(l, "wiretell.connection.role"), text(l, "server.port"))
+			}
+		}
+		if l.EventName() == "wiretell.icmp.error" && text(l, "wiretell.icmp.quoted.seen") != "true" {
+			t.Errorf("an ICMP error that is tied to nothing: %v", l.Attributes().AsRaw())
+		}
+	}
+	want := map[string]int{}
+	for _, network := range []string{"ipv4", "ipv6"} {
+		want[network+" closed.example  port_unreachable"] = 1
+		want[network+" nx.example NXDOMAIN NXDOMAIN"] = 2
+		want[network+" fail.example SERVFAIL SERVFAIL"] = 1
+		want[network+" silent.example  timed_out"] = 1
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+	counts := map[string]uint64{}
+	for _, p := range out.hists["wiretell.dns.lookups"] {
+		for _, key := range []string{"dns.response_code", "error.type"} {
+			if v, ok := p.Attributes().Get(key); ok {
+				counts[v.Str()] += p.Count()
+			}
+		}
+	}
+	for outcome, n := range map[string]uint64{"NOERROR": 2, "NXDOMAIN": 4, "SERVFAIL": 2, "timed_out": 2, "port_unreachable": 2} {
+		if counts[outcome] != n {
+			t.Errorf("%d look-ups ended with %s, want %d", counts[outcome], outcome, n)
+		}
+	}
+	if !diagnosed(out, "NET-DNS-01") {
+		t.Error("names do not resolve, and NET-DNS-01 does not hold")
+	}
+}
+
+// text returns an attribute of l as text, "" when it has none.
+func text(l plog.LogRecord, key string) string {
+	if v, ok := l.Attributes().Get(key); ok {
+		return v.AsString()
+	}
+	return ""
+}
