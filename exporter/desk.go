@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/wiretell/wiretell/capture"
@@ -23,8 +24,6 @@ type Desk struct {
 	KernelEvery time.Duration
 	// Found is told of findings whose state changed; nil ignores them.
 	Found func([]diagnosis.Finding)
-	// Snapshot is told of each snapshot; nil ignores them.
-	Snapshot func(*capture.Snapshot)
 
 	// Summary is what the run came to, once Run has returned.
 	Summary diagnosis.Summary
@@ -32,8 +31,9 @@ type Desk struct {
 	kernel     capture.Kernel
 	hasKernel  bool
 	nextKernel capture.Time
+	fresh      bool // the kernel was read with the snapshot at hand
+	coverage   atomic.Pointer[float64]
 	health     []diagnosis.ExportHealth
-	empty      capture.Batch
 }
 
 // Run works until the queue is closed, and returns the findings that hold at the end.
@@ -45,9 +45,6 @@ func (d *Desk) Run() []diagnosis.Finding {
 		}
 		var findings []diagnosis.Finding
 		if b.HasSnapshot {
-			if d.Snapshot != nil {
-				d.Snapshot(&b.Snapshot)
-			}
 			in := d.input(&b.Snapshot)
 			if b.Snapshot.Final {
 				final = d.Tree.Final(b.Snapshot.Time, in)
@@ -55,6 +52,10 @@ func (d *Desk) Run() []diagnosis.Finding {
 				d.Summary = diagnosis.Summarize(in, final)
 			} else {
 				findings = d.Tree.Tick(b.Snapshot.Time, in)
+			}
+			// Counters of different times would tell of a gap that there is not.
+			if share, ok := d.Tree.Coverage(in); ok && d.fresh {
+				d.coverage.Store(&share)
 			}
 			if d.Found != nil && len(findings) > 0 && !b.Snapshot.Final {
 				d.Found(findings)
@@ -71,10 +72,13 @@ func (d *Desk) Run() []diagnosis.Finding {
 // input gathers the evidence for one walk of the tree.
 func (d *Desk) input(s *capture.Snapshot) diagnosis.Input {
 	in := diagnosis.Input{Snapshot: s, Capture: d.Facts}
+	d.fresh = false
 	if d.Kernel != nil {
 		if s.Time >= d.nextKernel || s.Final {
 			d.nextKernel = s.Time.Add(d.KernelEvery)
+			d.kernel.Time = s.Time
 			d.hasKernel = d.Kernel(&d.kernel) == nil
+			d.fresh = d.hasKernel
 		}
 		if d.hasKernel {
 			in.Kernel = &d.kernel
@@ -88,13 +92,14 @@ func (d *Desk) input(s *capture.Snapshot) diagnosis.Input {
 	return in
 }
 
-// Publish hands findings to every exporter outside of Run: before the capture
-// began, or when it could not begin.
-func (d *Desk) Publish(findings []diagnosis.Finding) {
-	d.empty.Reset()
-	for _, x := range d.Exporters {
-		x.Export(&d.empty, findings)
+// Coverage returns the share of what the kernel says arrived that was captured,
+// as of the last reading of the kernel; ok is false while that cannot be told.
+// Any goroutine may call it.
+func (d *Desk) Coverage() (share float64, ok bool) {
+	if c := d.coverage.Load(); c != nil {
+		return *c, true
 	}
+	return 0, false
 }
 
 // Shutdown ends every exporter; ctx bounds the time for all of them.

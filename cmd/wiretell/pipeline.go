@@ -109,6 +109,8 @@ func (p *pipeline) exporters() error {
 		}
 	}
 	cfg.OwnFlows = &p.own
+	cfg.Coverage = p.desk.Coverage
+	cfg.ReassemblyBytes = p.flags.reassembly
 	x, err := otel.New(cfg)
 	var path *fs.PathError
 	switch {
