@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -138,7 +139,7 @@ func serve(b *testing.B, ns *netnstest.NS, connections int) *service {
 	b.Cleanup(func() { _ = server.Close() })
 	transport := &http.Transport{
 		MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections, MaxIdleConns: connections,
-		Dial: func(network, addr string) (c net.Conn, err error) {
+		DialContext: func(_ context.Context, network, addr string) (c net.Conn, err error) {
 			err = ns.Do(func() error {
 				c, err = net.Dial(network, addr)
 				return err
