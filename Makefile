@@ -31,7 +31,7 @@ build: ## build bin/wiretell: one static binary (GOARCH=arm64 BIN=... for anothe
 	$(BUILD) -o $(BIN) ./cmd/wiretell
 
 .PHONY: demo
-demo: build ## build it and see it: no root, no network, ten seconds
+demo: build ## build it and see it: no root, ten seconds
 	$(BIN) demo
 
 .PHONY: test

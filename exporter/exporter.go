@@ -1,5 +1,3 @@
-// Package exporter is the way out: what the spine made crosses the one [Queue]
-// to the desk goroutine, which hands it to every [Exporter].
 package exporter
 
 import (

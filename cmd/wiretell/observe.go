@@ -16,6 +16,7 @@ import (
 	"github.com/wiretell/wiretell/capture/filter"
 	"github.com/wiretell/wiretell/capture/observer"
 	"github.com/wiretell/wiretell/exporter"
+	"github.com/wiretell/wiretell/exporter/otel"
 	"github.com/wiretell/wiretell/exporter/selector"
 )
 
@@ -139,6 +140,11 @@ func (o *observeFlags) check() error {
 	}
 	if len(o.exporters) > 1 && slices.Contains(o.exporters, "none") {
 		return usagef("--exporter: none excludes the others")
+	}
+	for _, r := range o.routes {
+		if err := otel.CheckRoute(r); err != nil {
+			return usagef("--route: %v", err)
+		}
 	}
 	_, err := o.selector()
 	return err

@@ -18,6 +18,12 @@ type route struct {
 	names    map[string]string // span name by method
 }
 
+// CheckRoute returns an error when p is no pattern for Config.Routes.
+func CheckRoute(p string) error {
+	_, err := parseRoute(p)
+	return err
+}
+
 func parseRoute(p string) (route, error) {
 	r := route{names: make(map[string]string)}
 	path := strings.TrimSpace(p)
