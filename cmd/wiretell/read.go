@@ -49,7 +49,7 @@ Of a damaged file comes what is readable, then an error and exit code 1.`,
 	f.add(cmd.Flags())
 	cmd.Flags().StringSliceVar(&f.local, "local", nil, "`addresses` or prefixes that are local: they tell server from client spans")
 	cmd.Flags().BoolVar(&f.verifyChecksums, "verify-checksums", false, "leave out segments whose checksum is wrong (captures made on a sender usually hold such)")
-	cmd.Flags().DurationVar(&f.deadline, "shutdown-timeout", 10*time.Second, "how long to wait for exporters at the end")
+	cmd.Flags().DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take")
 	addSettings(cmd)
 	completeWords(cmd)
 	return cmd

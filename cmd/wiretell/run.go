@@ -52,7 +52,7 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	fl.IntVar(&f.ringMiB, "ring-mib", afpacket.DefaultRingBytes>>20, "memory of the capture rings in `MiB`; it is not charged to the container's limit")
 	fl.IntVar(&f.snapLen, "snaplen", 262144, "most `bytes` kept of a frame")
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
-	fl.DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long stopping may take")
+	fl.DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take")
 	fl.DurationVar(&f.window, "diagnosis-window", 30*time.Second, "how much traffic the diagnosis weighs at a time")
 	fl.StringVar(&f.whenDenied, "when-denied", "exit", "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
 	addSettings(cmd)

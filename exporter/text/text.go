@@ -169,6 +169,9 @@ func (x *Exporter) exchange(e *capture.Exchange) {
 	if e.HasRequest && e.ResponseStart != 0 {
 		l.dur("duration", e.ResponseEnd.Sub(e.RequestStart))
 	}
+	if e.HasRequest && e.ResponseStart == 0 && exporter.FailedOnWire(e) {
+		l.dur("waited", max(e.Ended.Sub(e.RequestStart), 0))
+	}
 	if e.HasRequest {
 		l.num("request_body", e.RequestBody)
 	}

@@ -60,10 +60,10 @@ func TestObservations(t *testing.T) {
 			" request_body=0 response_body=12 interim=1 traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
 		"exchange without a response": {func(b *capture.Batch) {
 			*b.Exchange() = capture.Exchange{
-				Conn: conn, HasRequest: true, Method: []byte("GET"), Target: []byte("/"), RequestStart: start, RequestBody: -1,
+				Conn: conn, HasRequest: true, Method: []byte("GET"), Target: []byte("/"), RequestStart: start, RequestBody: -1, Ended: start.Add(3 * time.Second),
 				Error: capture.ReasonClosedBeforeResponse, Incomplete: capture.ReasonGap, LostBytes: 1460,
 			}
-		}, at + "exchange" + ident + " method=GET target=/ request_body=-1 error=closed_before_response incomplete=gap lost_bytes=1460"},
+		}, at + "exchange" + ident + " method=GET target=/ waited=3s request_body=-1 error=closed_before_response incomplete=gap lost_bytes=1460"},
 		"response alone": {func(b *capture.Batch) {
 			*b.Exchange() = capture.Exchange{Conn: conn, Status: 404, ResponseStart: start, ResponseEnd: start.Add(5), ResponseBody: 3, Error: capture.ReasonUnsolicited}
 		}, at + "exchange" + ident + " status=404 response_body=3 error=unsolicited"},
