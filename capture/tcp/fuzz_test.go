@@ -26,6 +26,7 @@ type oracle struct {
 	ended   [2]int
 	broken  int // captured bytes that were in a gap
 	deliver int
+	opened  bool
 }
 
 func newOracle(t *testing.T) *oracle {
@@ -87,8 +88,8 @@ func (o *oracle) note(from capture.Side, off, n, captured, next int) {
 // a segment near the edge of a stream (early, late, overlapping, cut), an
 // acknowledgement, a FIN, time that passes. Whatever the order, the bytes that
 // are handed on are those of the stream, no captured byte is reported as a gap
-// unless it came too late or there was no room, the ledger balances, and memory
-// stays bounded.
+// or not at all unless it came too late or there was no room, the ledger
+// balances, and memory stays bounded.
 func FuzzReassembly(f *testing.F) {
 	f.Add(uint32(0), []byte("\x00\x00\x10\x10\x00\x00\x10\x10"))
 	f.Add(uint32(0xffffffe0), []byte("\x00\x20\x10\x10\x00\x00\x20\x10\x40\x10\x00\x00\x41\x00\x08\x04"))
@@ -121,7 +122,7 @@ func reassemble(t *testing.T, isn uint32, ops []byte) {
 	}
 	r := newRig(t, Config{MaxBuffered: 16 << 10, MaxBufferedPerSide: 4 << 10, MaxSegmentsPerSide: 16})
 	o := newOracle(t)
-	r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return o }
+	r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { o.opened = true; return o }
 	isns := [2]uint32{isn, ^isn * 7}
 	for _, s := range handshake {
 		r.feed(r.packet(s, isns))
@@ -172,15 +173,41 @@ func reassemble(t *testing.T, isn uint32, ops []byte) {
 		}
 	}
 	r.flush()
-	if refused := int(r.book.Ledger[capture.BytesRefused]); o.broken > refused {
-		t.Errorf("%d captured bytes are in gaps, %d were refused", o.broken, refused)
-	}
-	for from := range o.sent {
-		for off := range o.first[from] {
-			if !o.got[from][off] && !o.gap[from][off] {
-				t.Errorf("%v: byte %d is neither handed on nor in a gap", capture.Side(from), off)
+	o.balance(&r.book.Ledger)
+}
+
+// balance checks, when all is over, that each byte that was not late is handed
+// on, in a gap, or counted as refused. A Handler is opened by the first captured
+// payload; where none was, what the capture cut is in the ledger alone.
+func (o *oracle) balance(led *capture.Ledger) {
+	var untold [2]int // bytes of which no Handler heard: cut by the capture, captured
+	for from := range o.first {
+		for off, captured := range o.first[from] {
+			switch {
+			case o.got[from][off] || o.gap[from][off]:
+			case captured:
+				untold[1]++
+			default:
+				untold[0]++
 			}
 		}
+	}
+	refused, cut := int(led[capture.BytesRefused]), int(led[capture.BytesCut])
+	if o.broken+untold[1] > refused {
+		o.t.Errorf("%d captured bytes are in gaps and %d nowhere, %d were refused", o.broken, untold[1], refused)
+	}
+	all := untold[0] + untold[1]
+	if !o.opened {
+		if all < cut || all > cut+refused {
+			o.t.Errorf("%d bytes were captured or cut and no Handler opened, ledger says %d cut and %d refused", all, cut, refused)
+		}
+		return
+	}
+	if all+o.broken > refused {
+		o.t.Errorf("%d bytes are neither handed on nor in a gap, %d captured ones are in gaps, %d were refused", all, o.broken, refused)
+	}
+	if told, want := o.next[0]+o.next[1], int(led.Sum([]capture.Entry{capture.BytesDelivered, capture.BytesCut, capture.GapBytes})); told != want {
+		o.t.Errorf("the Handler was told of %d bytes, ledger says %d delivered, cut or in gaps", told, want)
 	}
 }
 

@@ -8,10 +8,11 @@ import (
 	"github.com/wiretell/wiretell/capture"
 )
 
-// Open is called when the first captured payload of a connection is at hand,
-// and so never for a SYN flood. It returns who follows the connection; nil is
-// not allowed. c stays as it is until End was called for both sides; port stays
-// valid.
+// Open is called when the first captured payload of a connection is handed on:
+// never for a SYN flood, nor where all payload came late or was cut by the
+// capture, which is in the ledger alone. It returns who follows the connection;
+// nil is not allowed. c stays as it is until End was called for both sides; port
+// stays valid.
 type Open func(c *capture.Conn, port *capture.PortStats) capture.Handler
 
 // Table holds the connections. It belongs to one goroutine.

@@ -306,6 +306,23 @@ var scripts = []struct {
 		ledger:   counts{capture.SegmentCut: 2, capture.BytesCut: 8, capture.BytesDelivered: 5, capture.GapBytes: 0},
 	},
 	{
+		name: "bytes that came late or were cut open no handler",
+		script: after3(seg{from: sv, flags: "A", seq: 1, ack: 4}, seg{from: sv, flags: "A", seq: 1, ack: 4, after: 20 * time.Second},
+			seg{from: cl, flags: "A", seq: 1, ack: 1, data: "abcdef", cut: 3}, seg{from: cl, flags: "A", seq: 4, ack: 1, data: "def"}),
+		flush:    true,
+		observed: []string{"opened 2ms", "closed shutdown 3/0"},
+		ledger: counts{capture.BytesSeen: 9, capture.BytesLate: 3, capture.BytesCut: 3, capture.BytesDuplicate: 3, capture.BytesDelivered: 0,
+			capture.GapBytes: 3, capture.SegmentCut: 1, capture.SegmentDuplicate: 1},
+	},
+	{
+		name: "the handler that the next byte opens is told of them",
+		script: after3(seg{from: sv, flags: "A", seq: 1, ack: 4}, seg{from: sv, flags: "A", seq: 1, ack: 4, after: 20 * time.Second},
+			seg{from: cl, flags: "A", seq: 1, ack: 1, data: "abcdef", cut: 3}, seg{from: cl, flags: "A", seq: 7, ack: 1, data: "g"}),
+		calls:    []string{"client 0 gap 6 gap", `client 6 "g"`},
+		observed: []string{"opened 2ms"},
+		ledger:   counts{capture.BytesLate: 3, capture.BytesCut: 3, capture.BytesDelivered: 1, capture.GapBytes: 3},
+	},
+	{
 		name: "segments with a wrong checksum are not used",
 		script: after3(seg{from: cl, flags: "A", seq: 1, ack: 1, data: "XX", opt: func(p *capture.Packet) { p.BadChecksum = true }},
 			seg{from: sv, flags: "R", seq: 1, opt: func(p *capture.Packet) { p.BadChecksum = true }}, seg{from: cl, flags: "A", seq: 1, ack: 1, data: "ab"}),
