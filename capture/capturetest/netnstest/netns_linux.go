@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type NS struct {
 	// Links makes and changes interfaces in the namespace.
 	Links *netlink.Handle
+	mu    sync.RWMutex // a Do may begin while the test ends
 	fd    netns.NsHandle
 }
 
@@ -34,7 +36,11 @@ func New(t testing.TB) *NS {
 	if err != nil {
 		t.Fatalf("new network namespace: %v", err)
 	}
-	t.Cleanup(func() { _ = n.fd.Close() })
+	t.Cleanup(func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		_ = n.fd.Close()
+	})
 	if n.Links, err = netlink.NewHandleAt(n.fd, unix.NETLINK_ROUTE); err != nil {
 		t.Fatalf("netlink: %v", err)
 	}
@@ -47,7 +53,10 @@ func New(t testing.TB) *NS {
 // thread ends with f.
 func (n *NS) Do(f func() error) error {
 	return onThread(func() error {
-		if err := netns.Set(n.fd); err != nil {
+		n.mu.RLock()
+		err := netns.Set(n.fd)
+		n.mu.RUnlock()
+		if err != nil {
 			return fmt.Errorf("setns: %w", err)
 		}
 		return f()
