@@ -113,14 +113,15 @@ func (r *ring) frame(f *capture.Frame) (ifindex uint32, hatype uint16) {
 	ifindex, hatype = native.Uint32(h[offIndex:]), native.Uint16(h[offHatype:])
 	etherType := binary.BigEndian.Uint16(h[offProtocol:])
 
-	*f = capture.Frame{
-		Time:      stamp(native.Uint32(h[offSec:]), native.Uint32(h[offNsec:])),
-		Data:      h[mac:end:end],
-		WireLen:   int(native.Uint32(h[offLen:])),
-		Link:      linkType(hatype),
-		Direction: capture.Receive,
-		Loopback:  hatype == arphrdLoopback,
-	}
+	// Emptied and filled in place: a literal with values would be made elsewhere
+	// and copied.
+	*f = capture.Frame{}
+	f.Time = stamp(native.Uint32(h[offSec:]), native.Uint32(h[offNsec:]))
+	f.Data = h[mac:end:end]
+	f.WireLen = int(native.Uint32(h[offLen:]))
+	f.Link = linkType(hatype)
+	f.Direction = capture.Receive
+	f.Loopback = hatype == arphrdLoopback
 	if h[offPkttype] == packetOutgoing {
 		f.Direction = capture.Transmit
 	}
