@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,10 +20,10 @@ func TestOverload(t *testing.T) {
 	a, b := netnstest.New(t), netnstest.New(t)
 	link := netnstest.Connect(t, a, b)
 	tcp, udp := echo(t, b, link.B)
-	n := 0
+	var seen atomic.Int64
 	after := 0
 	p := startTap(t, openIn(t, a, Config{RingBytes: 512 << 10, BlockBytes: 64 << 10}), func(f *capture.Frame) {
-		if n++; n%200 == 0 && n < 10000 {
+		if n := seen.Add(1); n%200 == 0 && n < 10000 {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if len(f.Data) > 0 && f.EtherType == unix.ETH_P_IP && f.Data[23] == unix.IPPROTO_TCP {
@@ -30,7 +31,12 @@ func TestOverload(t *testing.T) {
 		}
 	})
 	a.Must(t, func() error { return flood(udp.String(), 60000, 200, 0) })
-	time.Sleep(time.Second)
+	// The flood and its echoes are over when the reader, who is late, sees
+	// nothing more.
+	for last, tries := int64(-1), 0; seen.Load() != last && tries < 40; tries++ {
+		last = seen.Load()
+		time.Sleep(500 * time.Millisecond)
+	}
 	exchange(t, a, "tcp", tcp, "after the flood")
 	st := p.finish(t)
 	r := st.Rings[0]
