@@ -48,7 +48,7 @@ test-integration: peers
 
 .PHONY: race
 race: ## run the unit tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short $(TESTFLAGS) $(UNITS)
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(UNITS)
 
 .PHONY: peers
 peers: ## build the real Collector that the tests send to (once, then cached)

@@ -177,9 +177,6 @@ func TestCapturesKeepTheirMeaning(t *testing.T) {
 			t.Parallel()
 			var d wire.Decoder
 			segments, _ := capturetest.Load(open(t, filepath.Join(dir, name)), d.Decode)
-			if len(segments) > 3000 && testing.Short() {
-				t.Skip("long capture in short mode")
-			}
 			base := sameMeaning(t, segments)
 			midway(t, segments, base)
 		})
