@@ -40,7 +40,7 @@ test: test-units test-integration ## run all tests (container suites where a Doc
 
 .PHONY: test-units
 test-units:
-	$(GO) test $(TESTFLAGS) $(UNITS)
+	$(GO) test -pgo=off $(TESTFLAGS) $(UNITS)
 
 .PHONY: test-integration
 test-integration: peers
@@ -48,7 +48,7 @@ test-integration: peers
 
 .PHONY: race
 race: ## run the unit tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(UNITS)
+	CGO_ENABLED=1 $(GO) test -race -pgo=off $(TESTFLAGS) $(UNITS)
 
 .PHONY: peers
 peers: ## build the real Collector that the tests send to (once, then cached)
@@ -68,6 +68,12 @@ bench: ## run the benchmarks of all rooms, and beside tcpdump (BENCH=regexp BENC
 		/^Benchmark/ {if (room != last) print "\n" room; last = room; printf "  %-38s", substr($$1, 10); \
 			for (i = 3; i < NF; i += 2) printf " %12s %s", $$i, $$(i + 1); print ""} \
 		/^(---|FAIL|panic|    )/'
+
+# What `go build` optimises cmd/wiretell by (ADR 0007). Tests are built without.
+.PHONY: profile
+profile: ## record cmd/wiretell/default.pgo anew, after a change of the packet path
+	$(GO) test -trimpath -pgo=off -run '^$$' -bench '^BenchmarkSpine$$' -benchtime 60x -o /dev/null \
+		-cpuprofile $(CURDIR)/cmd/wiretell/default.pgo ./integration/bench
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZTIME (default 1m)

@@ -11,7 +11,7 @@ import (
 // Defaults of [Config], and bounds.
 const (
 	DefaultRingBytes     = 8 << 20
-	DefaultBlockBytes    = 512 << 10
+	DefaultBlockBytes    = 1 << 20
 	DefaultRetireTimeout = 100 * time.Millisecond
 	DefaultIdleTimeout   = time.Second
 	// DefaultSnapLen keeps every frame whole that fits into a block.

@@ -16,7 +16,7 @@ func TestConfig(t *testing.T) {
 	if err := ok.check(); err != nil {
 		t.Fatalf("defaults: %v", err)
 	}
-	if ok.RingBytes != 8<<20 || ok.BlockBytes != 512<<10 || ok.RetireTimeout != 100*time.Millisecond || ok.SnapLen < 512<<10 || ok.HeaderBytes != 192 {
+	if ok.RingBytes != 8<<20 || ok.BlockBytes != 1<<20 || ok.RetireTimeout != 100*time.Millisecond || ok.SnapLen < 512<<10 || ok.HeaderBytes != 192 {
 		t.Errorf("defaults %+v", ok)
 	}
 	for want, change := range map[string]func(*Config){
