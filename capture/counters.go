@@ -103,6 +103,20 @@ func (k RetransmitKind) String() string {
 	return [...]string{"syn", "fast", "timeout", "spurious"}[k]
 }
 
+// Proof tells how a retransmission proved needless.
+type Proof uint8
+
+const (
+	// ProofDSACK: the receiver reported a duplicate (RFC 2883).
+	ProofDSACK Proof = iota
+	// ProofTimestamps: the receiver acknowledged what was sent first (RFC 3522).
+	ProofTimestamps
+	NumProofs
+)
+
+// String returns "dsack" or "timestamps".
+func (p Proof) String() string { return [...]string{"dsack", "timestamps"}[p] }
+
 // Phase is what a connection was doing when something happened to it.
 type Phase uint8
 
@@ -126,7 +140,13 @@ type TCPCounters struct {
 	Resets        [NumDirections][NumPhases]uint64
 	OutOfOrder    [NumDirections]uint64
 	DuplicateAcks [NumDirections]uint64
-	ZeroWindow    [NumDirections]uint64
+	// Needless counts retransmissions that proved so afterwards; they are in
+	// Retransmits too.
+	Needless [NumDirections][NumProofs]uint64
+	// ZeroWindow counts by the segment that closed a window, WindowFull by the
+	// one that filled it. The times, in nanoseconds, are of those that are over.
+	ZeroWindow, ZeroWindowTime [NumDirections]uint64
+	WindowFull, WindowFullTime [NumDirections]uint64
 	// Connections by role and outcome (ReasonNone: established).
 	Connections [NumRoles][NumReasons]uint64
 	// Open connections by role: established and not yet ended.

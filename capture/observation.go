@@ -45,6 +45,8 @@ type Exchange struct {
 	// ReasonTruncated, ReasonJoinedMidstream, ReasonEvicted, or none.
 	Incomplete Reason
 	LostBytes  int64
+	// Path is what the network did meanwhile.
+	Path Path
 }
 
 // Header is one allow-listed field.
@@ -54,9 +56,11 @@ type Header struct{ Name, Value []byte }
 type ConnOpened struct {
 	Conn Conn
 	At   Time
-	// Handshake is from the first SYN to the ACK that completed; ServerTime from
-	// the SYN to the SYN-ACK as seen here.
-	Handshake, ServerTime time.Duration
+	// Handshake is from the first SYN to the ACK that completed. ServerTime is
+	// from the first SYN to the first SYN-ACK as seen here, ClientTime from there
+	// to that ACK: on a server's host the first is its kernel and the second the
+	// round trip, on a client's host the reverse. All are 0 when not seen.
+	Handshake, ServerTime, ClientTime time.Duration
 }
 
 // ConnFailed states that a connection was never established.
@@ -88,8 +92,23 @@ type ConnClosed struct {
 	// By sender: payload bytes seen on the wire without what was sent again,
 	// packets, retransmitted segments, bytes in gaps.
 	Bytes, Packets, Retransmits, GapBytes [2]uint64
-	RTTMin, RTTMean, RTTMax               time.Duration // 0 when none was measured
-	Established                           bool
+	// RetransmitKinds are Retransmits by kind. Needless are those of them that
+	// proved so afterwards, by [Proof].
+	RetransmitKinds [2][NumRetransmitKinds]uint64
+	Needless        [2]uint64
+	// OutOfOrder counts segments that were captured after others that were sent
+	// later, DuplicateAcks those of RFC 5681, section 2; both by sender.
+	OutOfOrder, DuplicateAcks [2]uint64
+	// ZeroWindow and WindowFull are by the side that offers the window.
+	ZeroWindow, WindowFull  [2]Stalls
+	RTTMin, RTTMean, RTTMax time.Duration // 0 when none was measured
+	Established             bool
+}
+
+// Stalls counts how often a window let nothing through, and for how long.
+type Stalls struct {
+	Count uint64
+	Time  time.Duration
 }
 
 // ICMPError states an ICMP error message. One for each on the wire.

@@ -101,6 +101,7 @@ const (
 	TCPFlowControl        = "wiretell.tcp.flow_control.kind"
 	TCPLostBytes          = "wiretell.tcp.lost_bytes"
 	TCPPhase              = "wiretell.tcp.phase"
+	TCPProof              = "wiretell.tcp.proof"
 	TCPRetransmitKind     = "wiretell.tcp.retransmit.kind"
 	TCPRetransmitsAttr    = "wiretell.tcp.retransmits"
 	TCPRTTAttr            = "wiretell.tcp.rtt"
@@ -218,12 +219,13 @@ var Attributes = [...]Attribute{
 	{Name: SuppressedWindow, Type: Double, Description: "Seconds that the count of suppressed records is for."},
 	{Name: TCPAge, Type: Double, Description: "Seconds since the connection's first packet."},
 	{Name: TCPAttempts, Type: Int, Description: "SYNs seen."},
-	{Name: TCPConnectDuration, Type: Double, Description: "Seconds it took to open the connection, on its first exchange.", Reserved: true},
+	{Name: TCPConnectDuration, Type: Double, Description: "Seconds from the first SYN to the end of the handshake, on the first exchange of the connection. They lie before the span."},
 	{Name: TCPFlowControl, Type: String, Description: "`zero_window` or `window_full`."},
-	{Name: TCPLostBytes, Type: Int, Description: "Bytes in gaps within the exchange.", Reserved: true},
+	{Name: TCPLostBytes, Type: Int, Description: "Payload bytes of the segments in `wiretell.tcp.retransmits`: what the sender took for lost. What wiretell did not see is `wiretell.exchange.lost_bytes`."},
 	{Name: TCPPhase, Type: String, Description: "`handshake`, `idle`, `request`, `response` or `closing`."},
-	{Name: TCPRetransmitKind, Type: String, Description: "`syn`, `fast`, `timeout` or `spurious`."},
-	{Name: TCPRetransmitsAttr, Type: Int, Description: "Segments sent again within the exchange.", Reserved: true},
-	{Name: TCPRTTAttr, Type: Double, Description: "Round-trip time in seconds within the exchange.", Reserved: true},
+	{Name: TCPProof, Type: String, Description: "`dsack` (RFC 2883) or `timestamps` (RFC 3522)."},
+	{Name: TCPRetransmitKind, Type: String, Description: "Why the segment was sent again: `syn`; `fast`, as acknowledgements told of its loss; `timeout`, as none came; `spurious`, though it had been acknowledged."},
+	{Name: TCPRetransmitsAttr, Type: Int, Description: "Segments of both sides that were sent again while the exchange lasted, when there were any."},
+	{Name: TCPRTTAttr, Type: Double, Description: "Mean round-trip time in seconds between the observed end and its peer while the exchange lasted; when nothing could be measured in it, of the connection so far."},
 	{Name: TCPSide, Type: String, Description: "Who did it: `local` or `peer`; from a file without local addresses, and on loopback, `client` or `server`."},
 }

@@ -18,18 +18,20 @@ const (
 	MetricRPCServerCallDuration      = "rpc.server.call.duration"
 	MetricRPCClientCallDuration      = "rpc.client.call.duration"
 
-	MetricTCPConnections        = "wiretell.tcp.connections"
-	MetricTCPConnectionsOpen    = "wiretell.tcp.connections.open"
-	MetricTCPHandshakeDuration  = "wiretell.tcp.handshake.duration"
-	MetricTCPRTT                = "wiretell.tcp.rtt"
-	MetricTCPConnectionDuration = "wiretell.tcp.connection.duration"
-	MetricTCPRetransmits        = "wiretell.tcp.retransmits"
-	MetricTCPResets             = "wiretell.tcp.resets"
-	MetricTCPFlowControl        = "wiretell.tcp.flow_control"
-	MetricTCPOutOfOrder         = "wiretell.tcp.out_of_order"
-	MetricTCPDuplicateAcks      = "wiretell.tcp.duplicate_acks"
-	MetricICMPMessages          = "wiretell.icmp.messages"
-	MetricDNSLookups            = "wiretell.dns.lookups"
+	MetricTCPConnections         = "wiretell.tcp.connections"
+	MetricTCPConnectionsOpen     = "wiretell.tcp.connections.open"
+	MetricTCPHandshakeDuration   = "wiretell.tcp.handshake.duration"
+	MetricTCPRTT                 = "wiretell.tcp.rtt"
+	MetricTCPConnectionDuration  = "wiretell.tcp.connection.duration"
+	MetricTCPRetransmits         = "wiretell.tcp.retransmits"
+	MetricTCPResets              = "wiretell.tcp.resets"
+	MetricTCPRetransmitsNeedless = "wiretell.tcp.retransmits.needless"
+	MetricTCPFlowControl         = "wiretell.tcp.flow_control"
+	MetricTCPFlowControlTime     = "wiretell.tcp.flow_control.time"
+	MetricTCPOutOfOrder          = "wiretell.tcp.out_of_order"
+	MetricTCPDuplicateAcks       = "wiretell.tcp.duplicate_acks"
+	MetricICMPMessages           = "wiretell.icmp.messages"
+	MetricDNSLookups             = "wiretell.dns.lookups"
 
 	MetricCapturePackets      = "wiretell.capture.packets"
 	MetricCaptureDrops        = "wiretell.capture.drops"
@@ -89,15 +91,17 @@ var Metrics = [...]Metric{
 		Attributes: []string{ConnectionRole, NetworkConnectionState}},
 	{Name: MetricTCPHandshakeDuration, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Time from the first SYN to the ACK that completed the handshake.",
 		Attributes: []string{ConnectionRole, ServerPort, OTelMetricOverflow}},
-	{Name: MetricTCPRTT, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Mean round-trip time of each connection, recorded when it ends.",
+	{Name: MetricTCPRTT, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Mean round-trip time of each connection, recorded when it ends. Acknowledgements that carry data or may have been delayed are not measured.",
 		Attributes: []string{ConnectionRole, ServerPort, OTelMetricOverflow}},
 	{Name: MetricTCPConnectionDuration, Kind: Histogram, Unit: "s", Float: true, Buckets: connectionBuckets, Description: "How long established connections lasted, recorded when they end.",
 		Attributes: []string{ConnectionRole, ServerPort, ErrorType, OTelMetricOverflow}},
-	{Name: MetricTCPRetransmits, Kind: Counter, Unit: "{segment}", Description: "Segments sent again.", Attributes: []string{NetworkIODirection, TCPRetransmitKind}},
+	{Name: MetricTCPRetransmits, Kind: Counter, Unit: "{segment}", Description: "Segments sent again, each once, by why it was sent. A frame that was captured before segmentation offload counts once.", Attributes: []string{NetworkIODirection, TCPRetransmitKind}},
+	{Name: MetricTCPRetransmitsNeedless, Kind: Counter, Unit: "{segment}", Description: "Those of `wiretell.tcp.retransmits` that the receiver proved needless afterwards; those of kind `spurious`, known at once, are not in it.", Attributes: []string{NetworkIODirection, TCPProof}},
 	{Name: MetricTCPResets, Kind: Counter, Unit: "{reset}", Description: "Resets that were true to their connection.", Attributes: []string{NetworkIODirection, TCPPhase}},
-	{Name: MetricTCPFlowControl, Kind: Counter, Unit: "{event}", Description: "Times a receiver closed its window.", Attributes: []string{NetworkIODirection, TCPFlowControl}},
-	{Name: MetricTCPOutOfOrder, Kind: Counter, Unit: "{segment}", Description: "Segments that came before others they follow.", Attributes: []string{NetworkIODirection}},
-	{Name: MetricTCPDuplicateAcks, Kind: Counter, Unit: "{segment}", Description: "Duplicate acknowledgements.", Attributes: []string{NetworkIODirection}},
+	{Name: MetricTCPFlowControl, Kind: Counter, Unit: "{event}", Description: "Times a receiver closed its window, and times a sender filled it, which is only known when both SYNs were captured. By the direction of the segment that did.", Attributes: []string{NetworkIODirection, TCPFlowControl}},
+	{Name: MetricTCPFlowControlTime, Kind: Counter, Unit: "s", Float: true, Description: "How long windows stayed closed or full, counted when that is over.", Attributes: []string{NetworkIODirection, TCPFlowControl}},
+	{Name: MetricTCPOutOfOrder, Kind: Counter, Unit: "{segment}", Description: "Segments that were captured after others sent later, and were not sent again.", Attributes: []string{NetworkIODirection}},
+	{Name: MetricTCPDuplicateAcks, Kind: Counter, Unit: "{segment}", Description: "Duplicate acknowledgements, as RFC 5681, section 2 has them.", Attributes: []string{NetworkIODirection}},
 	{Name: MetricICMPMessages, Kind: Counter, Unit: "{message}", Description: "ICMP and ICMPv6 messages; 255/255 stands for types and codes beyond the bound.",
 		Attributes: []string{ICMPType, ICMPCode, NetworkType, NetworkIODirection, ICMPQuotedTransport}},
 	{Name: MetricDNSLookups, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Time from a DNS query over UDP to its answer, or until it was given up; `error.type` says why there is no answer.",

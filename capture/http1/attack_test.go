@@ -145,7 +145,7 @@ func TestEvictionAcrossConnections(t *testing.T) {
 	// A thousand connections with a request each that is never answered.
 	var others []*Parser
 	for i := range 1000 {
-		p := r.pool.Open(&capture.Conn{ID: uint64(i + 2)}, r.port)
+		p := r.pool.Open(&capture.Conn{ID: uint64(i + 2)}, nil, r.port)
 		b := []byte("GET /silent HTTP/1.1\r\n\r\n")
 		r.handed += uint64(len(b))
 		p.Data(capture.Mark{}, capture.Client, b)
@@ -195,7 +195,7 @@ func TestBufferBudget(t *testing.T) {
 	r := newRig(t, Config{MaxBuffered: 64 << 10}, false)
 	var others []*Parser
 	for i := range 100 { // slow heads
-		p := r.pool.Open(&capture.Conn{ID: uint64(i + 2)}, r.port)
+		p := r.pool.Open(&capture.Conn{ID: uint64(i + 2)}, nil, r.port)
 		b := []byte("GET /slow HTTP/1.1\r\nX: " + filler(4000))
 		r.handed += uint64(len(b))
 		p.Data(capture.Mark{}, capture.Client, b)

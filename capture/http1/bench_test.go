@@ -41,7 +41,7 @@ func newLoop(batch bool) *loop {
 		l.book.Batch = new(capture.Batch)
 	}
 	l.pool = NewPool(Config{}, l.book)
-	l.p = l.pool.Open(&l.conn, &l.port)
+	l.p = l.pool.Open(&l.conn, nil, &l.port)
 	return l
 }
 
@@ -58,7 +58,7 @@ func (l *loop) exchange(request, response []byte) {
 
 func (l *loop) connection(request, response []byte) {
 	l.client, l.server = 0, 0
-	l.p = l.pool.Open(&l.conn, &l.port)
+	l.p = l.pool.Open(&l.conn, nil, &l.port)
 	l.exchange(request, response)
 	l.p.End(capture.Mark{Time: l.now}, capture.Client, capture.ReasonFIN)
 	l.p.End(capture.Mark{Time: l.now}, capture.Server, capture.ReasonFIN)
@@ -154,7 +154,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			"connection": func() { l.connection(req, resp) },
 			"split head": func() {
 				l.client, l.server = 0, 0
-				l.p = l.pool.Open(&l.conn, &l.port)
+				l.p = l.pool.Open(&l.conn, nil, &l.port)
 				l.p.Data(capture.Mark{}, capture.Client, req[:half])
 				l.p.Data(capture.Mark{Offset: uint64(half)}, capture.Client, req[half:])
 				l.p.Data(capture.Mark{Acked: uint64(len(req))}, capture.Server, resp)
@@ -165,7 +165,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 				}
 			},
 		} {
-			l.p = l.pool.Open(&l.conn, &l.port)
+			l.p = l.pool.Open(&l.conn, nil, &l.port)
 			l.client, l.server = 0, 0
 			for range 2000 {
 				f()

@@ -39,6 +39,7 @@ type exchange struct {
 	requestBody, responseBody                            int64
 	requestWire, responseWire                            int64
 	lost                                                 int64
+	begin                                                capture.Quality // of the connection, when the request began
 
 	status  uint16
 	interim uint16
@@ -51,6 +52,7 @@ type exchange struct {
 	hasRequest   bool // a request was seen; otherwise a response alone
 	head         bool // the method is HEAD
 	connect      bool // the method is CONNECT
+	opened       bool // it is the connection's first
 	hasParent    bool // a traceparent was there
 	requestDone  bool // no more of the request will come
 	responseDone bool // no more of the response will come
@@ -158,4 +160,18 @@ func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
 	e.RequestBody, e.ResponseBody = x.requestBody, x.responseBody
 	e.RequestWire, e.ResponseWire = x.requestWire, x.responseWire
 	e.Error, e.Incomplete, e.LostBytes = x.err, x.incomplete, x.lost
+	if q := x.parser.quality; q != nil && x.hasRequest {
+		e.Path = q.Since(&x.begin, e.Conn.Role)
+		if x.opened {
+			e.Path.Connect = q.Connect
+		}
+	}
+}
+
+// measure notes how the connection of x, whose request begins, did so far.
+func (p *Parser) measure(x *exchange) {
+	if p.quality != nil && p.pool.book.Batch != nil {
+		x.begin, x.opened = *p.quality, !p.later
+		p.later = true
+	}
 }

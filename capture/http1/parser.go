@@ -11,7 +11,11 @@ import (
 type Parser struct {
 	pool *Pool
 	conn *capture.Conn
-	port *capture.PortStats
+	// quality is nil when nobody measures it; later says that it is not the first
+	// exchange's any more.
+	quality *capture.Quality
+	later   bool
+	port    *capture.PortStats
 
 	sides [2]stream
 	pairing
@@ -322,6 +326,7 @@ func (p *Parser) startLine(s *stream, g *segment, line []byte) capture.Reason {
 	x.start, x.acked = m.at.Offset, m.at.Acked
 	x.responseBody = -1
 	x.head, x.connect = string(r.method) == "HEAD", string(r.method) == "CONNECT"
+	p.measure(x)
 	if p.pool.book.Full() != nil {
 		x.method = x.keep(p.pool, r.method, maxMethod)
 		x.target = x.keep(p.pool, r.target, p.pool.cfg.MaxTarget)

@@ -55,7 +55,7 @@ func newRig(t testing.TB, cfg Config, midstream bool) *rig {
 	r := &rig{t: t, book: &capture.Book{Batch: new(capture.Batch)}, port: new(capture.PortStats), now: 1000, why: capture.ReasonGap, patience: -1}
 	r.pool = NewPool(cfg, r.book)
 	r.conn = capture.Conn{ID: 1, Midstream: midstream}
-	r.p = r.pool.Open(&r.conn, r.port)
+	r.p = r.pool.Open(&r.conn, nil, r.port)
 	return r
 }
 

@@ -35,17 +35,18 @@ func NewPool(cfg Config, book *capture.Book) *Pool {
 	}
 }
 
-// Open returns a Parser for the connection c, whose server port is counted in
-// port. Both must stay valid until End was called for both sides; then the
-// Parser goes back to the Pool by itself.
-func (pool *Pool) Open(c *capture.Conn, port *capture.PortStats) *Parser {
+// Open returns a Parser for the connection c, whose quality is measured in q
+// (nil when it is not) and whose server port is counted in port. All must stay
+// valid until End was called for both sides; then the Parser goes back to the
+// Pool by itself.
+func (pool *Pool) Open(c *capture.Conn, q *capture.Quality, port *capture.PortStats) *Parser {
 	var p *Parser
 	if n := len(pool.parsers); n > 0 {
 		p, pool.parsers = pool.parsers[n-1], pool.parsers[:n-1]
 	} else {
 		p = new(Parser)
 	}
-	p.pool, p.conn, p.port = pool, c, port
+	p.pool, p.conn, p.quality, p.port = pool, c, q, port
 	if c.Midstream {
 		for i := range p.sides {
 			p.sides[i].state = stateDesync

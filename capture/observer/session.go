@@ -22,6 +22,7 @@ const (
 type session struct {
 	o       *Observer
 	conn    *capture.Conn
+	quality *capture.Quality
 	port    *capture.PortStats
 	handler capture.Handler // nil until the protocol is known
 	opaque  opaque          // the Handler of what nobody reads
@@ -60,14 +61,14 @@ type piece struct {
 }
 
 // open makes the session of a connection that has its first payload.
-func (o *Observer) open(c *capture.Conn, port *capture.PortStats) capture.Handler {
+func (o *Observer) open(c *capture.Conn, q *capture.Quality, port *capture.PortStats) capture.Handler {
 	var s *session
 	if n := len(o.free); n > 0 {
 		s, o.free = o.free[n-1], o.free[:n-1]
 	} else {
 		s = &session{o: o}
 	}
-	s.conn, s.port = c, port
+	s.conn, s.quality, s.port = c, q, port
 	s.searching = c.Midstream
 	return s
 }
@@ -353,7 +354,7 @@ func (s *session) search(at capture.Mark, from capture.Side, b []byte) {
 func (s *session) begin(v verdict) {
 	switch v {
 	case isHTTP1:
-		s.handler = s.o.http1.Open(s.conn, s.port)
+		s.handler = s.o.http1.Open(s.conn, s.quality, s.port)
 	case isTLS:
 		s.handler = s.o.tls.Open(s.conn, s.port)
 	case isHTTP2:

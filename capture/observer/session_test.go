@@ -29,7 +29,7 @@ func TestFailureWithinReplay(t *testing.T) {
 		var failed int
 		o := New(Config{Panicked: func(string) { failed++ }}, nil)
 		conn := capture.Conn{ID: 1}
-		s := o.open(&conn, o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
+		s := o.open(&conn, new(capture.Quality), o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
 		total := 0
 		for _, p := range pieces {
 			o.book.Ledger[capture.BytesSeen] += uint64(len(p))
@@ -77,7 +77,7 @@ func TestFailureWithinReplay(t *testing.T) {
 func TestEndsAreToldToTheHandlerThatComesLater(t *testing.T) {
 	o := New(Config{}, nil)
 	conn := capture.Conn{ID: 1, Midstream: true}
-	s := o.open(&conn, o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
+	s := o.open(&conn, new(capture.Quality), o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
 	send := func(from capture.Side, text string) {
 		o.book.Ledger[capture.BytesSeen] += uint64(len(text))
 		o.book.Ledger[capture.BytesDelivered] += uint64(len(text))
@@ -116,7 +116,7 @@ func TestServerBeginsHTTP2(t *testing.T) {
 		for size := 1; size <= 16; size++ {
 			o := New(Config{}, nil)
 			conn := capture.Conn{ID: 1}
-			s := o.open(&conn, o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
+			s := o.open(&conn, new(capture.Quality), o.book.Ports.Get(capture.PortKey{Port: 80})).(*session)
 			send := func(from capture.Side, text string) {
 				for at := 0; at < len(text); at += size {
 					b := text[at:min(at+size, len(text))]

@@ -146,6 +146,7 @@ func (t *Table) state(c *conn) {
 	account := c.account()
 	led[capture.ConnsLive]--
 	led[account]++
+	t.endStalls(c)
 	if c.proved {
 		t.book.TCP.Open[c.id.Role]--
 	}
@@ -171,7 +172,7 @@ func (t *Table) state(c *conn) {
 	for i := range c.sides {
 		s := &c.sides[i]
 		e.Bytes[i] = s.off - s.gapBytes
-		e.Packets[i], e.Retransmits[i], e.GapBytes[i] = uint64(s.packets), uint64(s.retrans), s.gapBytes
+		e.Packets[i], e.GapBytes[i] = uint64(s.packets), s.gapBytes
 	}
-	e.RTTMin, e.RTTMean, e.RTTMax = c.rtt()
+	c.describe(&t.strains, e)
 }

@@ -36,12 +36,14 @@ type conn struct {
 	holes      uint8          // bit per side that has a hole
 	proved     bool           // established by handshake or by payload
 	keep       bool           // remember after the end
+	strain     int32          // index of its strain plus one; 0 when it has none
 
-	sides [2]side
+	sides   [2]side
+	quality capture.Quality
 }
 
 // sideFlags are what is known of one side.
-type sideFlags uint16
+type sideFlags uint32
 
 const (
 	hasSeq     sideFlags = 1 << iota // nxt is known
@@ -54,6 +56,12 @@ const (
 	ended                            // Handler.End was called
 	timing                           // rttSeq and rttAt are valid
 	pendingSYN                       // a SYN with another number was seen; farNext follows it
+	retimed                          // rttSeq ends a segment that was sent again with timestamp rttTS
+	sackOK                           // the SYN permits selective acknowledgements
+	synSeen                          // the SYN itself was captured, so that its options are known
+	winZero                          // the window offered is 0
+	winFull                          // and the other side has filled the one offered
+	probing                          // the last byte sent probes a window of 0
 )
 
 // side is what one end sends, and what it acknowledges of the other's.
@@ -61,7 +69,6 @@ type side struct {
 	off      uint64       // offset in the stream of nxt
 	gapBytes uint64       // bytes never seen
 	rttAt    capture.Time // when rttSeq was sent
-	rttSum   uint64       // in nanoseconds
 
 	nxt  uint32 // next sequence number to be handed on
 	end  uint32 // highest sequence number sent, plus one
@@ -72,12 +79,11 @@ type side struct {
 	gapAt, gapLen uint32 // the last gap, to tell late bytes from duplicates
 
 	rttSeq         uint32 // acknowledged when the other side's ack reaches it
+	rttTS          uint32 // timestamp value of the segment that it ends, when retimed
 	rttMin, rttMax uint32 // in units of rttUnit
-	rttN           uint32
 
 	farNext uint32 // sequence number after the last implausible segment or SYN
 	packets uint32
-	retrans uint32
 
 	flags   sideFlags
 	win     uint16 // window offered, as in the header
@@ -90,7 +96,7 @@ func (s *side) has(f sideFlags) bool { return s.flags&f != 0 }
 
 // window is the window that s offers, in bytes. RFC 7323, section 2.2: that of
 // a SYN is never scaled; here it is, as it only bounds what is plausible.
-func (s *side) window() uint32 { return uint32(s.win) << s.scale }
+func (s *side) window() uint32 { return uint32(s.win) << (s.scale & 15) }
 
 // start sets the first sequence number of the stream.
 func (s *side) start(seq uint32) {
@@ -155,7 +161,7 @@ func (c *conn) phase(silent time.Duration) capture.Phase {
 	case cl.has(hasSeq) && sv.has(hasAck) && after(cl.end, sv.ack):
 		return capture.PhaseRequest
 	case sv.has(hasSeq) && cl.has(hasAck) && after(sv.end, cl.ack):
-		if silent >= idleAfter && c.lastFrom == capture.Server && sv.has(timing) {
+		if silent >= idleAfter && c.lastFrom == capture.Server && sv.flags&(timing|retimed) == timing {
 			return capture.PhaseIdle // the acknowledgement was not captured
 		}
 		return capture.PhaseResponse

@@ -54,7 +54,7 @@ func replay(t *testing.T, packets []capture.Packet) ([]*stream, *capture.Book) {
 	book := &capture.Book{Batch: new(capture.Batch)}
 	book.Ports = capture.NewPortTable(256)
 	var all []*stream
-	table := tcp.New(tcp.Config{}, book, func(c *capture.Conn, _ *capture.PortStats) capture.Handler {
+	table := tcp.New(tcp.Config{}, book, func(c *capture.Conn, _ *capture.Quality, _ *capture.PortStats) capture.Handler {
 		s := &stream{conn: *c}
 		all = append(all, s)
 		return s

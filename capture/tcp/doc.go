@@ -15,7 +15,8 @@
 //
 // Files: table.go finds a connection, segment.go decides what a segment is,
 // handshake.go begins connections and close.go ends them, reassembly.go orders
-// bytes, buffer.go holds the early ones, quality.go measures, timer.go is the
+// bytes, buffer.go holds the early ones, quality.go measures, retransmit.go and
+// window.go tell what delayed it, strain.go keeps that, timer.go is the
 // clock, icmp.go joins ICMP errors.
 //
 // # Concurrency

@@ -122,7 +122,7 @@ func reassemble(t *testing.T, isn uint32, ops []byte) {
 	}
 	r := newRig(t, Config{MaxBuffered: 16 << 10, MaxBufferedPerSide: 4 << 10, MaxSegmentsPerSide: 16})
 	o := newOracle(t)
-	r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { o.opened = true; return o }
+	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { o.opened = true; return o }
 	isns := [2]uint32{isn, ^isn * 7}
 	for _, s := range handshake {
 		r.feed(r.packet(s, isns))
@@ -263,7 +263,7 @@ func FuzzSegment(f *testing.F) {
 		if seed != 0 {
 			src = rand.New(rand.NewPCG(seed, 5))
 		}
-		r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return &panicker{rng: src} }
+		r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { return &panicker{rng: src} }
 		panics := func(f func()) (did bool) {
 			defer func() { did = recover() != nil }()
 			f()

@@ -49,7 +49,7 @@ func TestAbandon(t *testing.T) {
 	for n := 0; n <= len(whole); n++ {
 		r := newRig(t, Config{})
 		bad := &faulty{follower: follower{r: r}, n: n}
-		r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return bad }
+		r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { return bad }
 		panics := 0
 		for _, s := range script {
 			p := r.packet(s, bases)
@@ -108,7 +108,7 @@ func (a *anything) End(at capture.Mark, from capture.Side, why capture.Reason) {
 func TestMark(t *testing.T) {
 	r := newRig(t, Config{})
 	var marks []capture.Mark
-	r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return &marker{&marks} }
+	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { return &marker{&marks} }
 	start := r.now
 	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"},
 		seg{from: sv, flags: "PA", seq: 3, ack: 4, data: "BC"},
@@ -136,7 +136,7 @@ func (m *marker) End(capture.Mark, capture.Side, capture.Reason)      {}
 func TestInPlace(t *testing.T) {
 	r := newRig(t, Config{})
 	var got []byte
-	r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return &keeper{&got} }
+	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { return &keeper{&got} }
 	r.play(handshake)
 	p := r.packet(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, bases)
 	r.feed(p)

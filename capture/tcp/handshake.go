@@ -137,8 +137,11 @@ func (t *Table) firstSYN(c *conn, from capture.Side, p *capture.Packet) {
 		c.state = stateSynReceived
 	}
 	s.start(p.TCP.Seq + 1)
-	s.flags |= sawSYN
-	s.time(s.nxt, p.Time)
+	s.flags |= sawSYN | synSeen
+	if p.TCP.SACKPermitted {
+		s.flags |= sackOK
+	}
+	s.time(s.nxt, p)
 	// RFC 7323, section 2.2: "The Window Scale option ... both sides MUST send
 	// Window Scale options in their <SYN> segments to enable window scaling in
 	// either direction."
@@ -225,10 +228,10 @@ func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
 			s.scale = min(p.TCP.WindowScale, 14)
 		}
 	} else if !p.TCP.Flags.Has(capture.ACK) || s.has(hasAck) {
+		t.countResent(c, from, p, capture.RetransmitSYN)
 		s.flags &^= timing // Karn's algorithm
-		s.retrans++
-		t.book.TCP.Retransmits[p.Direction][capture.RetransmitSYN]++
 		if from == capture.Client {
+			s.retime(p.TCP.Seq+1, p)
 			c.attempts++
 			if c.list == listHalfOpen {
 				t.append(c, listHalfOpen)
@@ -292,7 +295,8 @@ func (t *Table) reopen(c *conn, p *capture.Packet, h uint32) {
 	s.start(syn.seq + 1)
 	s.flags |= sawSYN
 	s.packets++
-	s.time(s.nxt, syn.time)
+	s.rttSeq, s.rttAt = s.nxt, syn.time
+	s.flags |= timing
 	if syn.hasScale {
 		s.scale = min(syn.scale, 14)
 		s.flags |= hasScale
@@ -316,14 +320,16 @@ func (t *Table) progress(c *conn, from capture.Side, p *capture.Packet) {
 		return
 	}
 	t.establish(c)
+	if c.attempts > 0 {
+		c.quality.Connect = max(p.Time.Sub(c.id.Start), 0)
+	}
 	if b := t.book.Full(); b != nil {
 		e := b.ConnOpened()
 		e.Conn, e.At = c.id, p.Time
-		if c.attempts > 0 {
-			e.Handshake = max(p.Time.Sub(c.id.Start), 0)
-			if sv.rttAt != 0 {
-				e.ServerTime = max(sv.rttAt.Sub(c.id.Start), 0)
-			}
+		e.Handshake = c.quality.Connect
+		if c.attempts > 0 && sv.rttAt != 0 {
+			e.ServerTime = max(sv.rttAt.Sub(c.id.Start), 0)
+			e.ClientTime = max(e.Handshake-e.ServerTime, 0)
 		}
 	}
 }

@@ -25,6 +25,8 @@ type piece struct {
 	// segment in several pieces one does.
 	counts bool
 	time   capture.Time
+	ts     uint32 // the segment's timestamp value, when hasTS
+	hasTS  bool
 	acked  uint64
 	data   []byte
 }
@@ -119,7 +121,7 @@ func (t *Table) store(c *conn, from capture.Side, a *arrival, at uint32) {
 			to = t.pieces.all[next].seq
 		}
 		fresh := a.cutOut(at, to)
-		i := t.keep(h, at, fresh, a.mark)
+		i := t.keep(h, at, fresh, a)
 		if i < 0 {
 			a.refused += fresh.wire
 		} else {
@@ -136,7 +138,7 @@ func (t *Table) store(c *conn, from capture.Side, a *arrival, at uint32) {
 }
 
 // keep copies a part into a new piece; -1 when there is no room.
-func (t *Table) keep(h *hole, seq uint32, f part, mark capture.Mark) int32 {
+func (t *Table) keep(h *hole, seq uint32, f part, a *arrival) int32 {
 	if t.tooManyPieces() || h.count >= t.cfg.MaxSegmentsPerSide || h.bytes+len(f.data) > t.cfg.MaxBufferedPerSide {
 		return -1
 	}
@@ -145,7 +147,8 @@ func (t *Table) keep(h *hole, seq uint32, f part, mark capture.Mark) int32 {
 		return -1
 	}
 	i := t.pieces.take()
-	t.pieces.all[i] = piece{next: -1, seq: seq, cut: f.wire - uint32(len(f.data)), time: mark.Time, acked: mark.Acked, data: data}
+	t.pieces.all[i] = piece{next: -1, seq: seq, cut: f.wire - uint32(len(f.data)), time: a.mark.Time, acked: a.mark.Acked, data: data,
+		ts: a.ts, hasTS: a.hasTS}
 	h.count++
 	h.bytes += len(data)
 	return i

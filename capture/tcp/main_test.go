@@ -36,7 +36,7 @@ var (
 func newRig(t testing.TB, cfg Config) *rig {
 	r := &rig{t: t, now: 1_700_000_000e9, book: &capture.Book{Batch: new(capture.Batch)}}
 	r.book.Ports = capture.NewPortTable(100)
-	r.table = New(cfg, r.book, func(c *capture.Conn, port *capture.PortStats) capture.Handler {
+	r.table = New(cfg, r.book, func(c *capture.Conn, _ *capture.Quality, port *capture.PortStats) capture.Handler {
 		r.opens++
 		if port == nil || port.Port != c.Server.Port {
 			t.Errorf("opened %v with port %v", c, port)

@@ -175,7 +175,7 @@ func TestOneLost(t *testing.T) {
 	for lost := range all {
 		r := newRig(t, Config{})
 		o := &placed{}
-		r.table.open = func(*capture.Conn, *capture.PortStats) capture.Handler { return o }
+		r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { return o }
 		for i, p := range all {
 			if i != lost {
 				r.feed(p)

@@ -9,9 +9,10 @@ import (
 // rttUnit is the resolution at which a connection's extremes are kept.
 const rttUnit = 100 * time.Nanosecond
 
-// reorderWindow is within what time a segment that fills a hole is held to be
-// out of order, and not sent again.
-const reorderWindow = 3 * time.Millisecond
+// ackDelay is how much longer than the shortest round trip the acknowledgement
+// of a single segment may take to be held to have come at once. RFC 9293,
+// section 3.8.6.3: it may wait for half a second; in Linux for 40 ms or more.
+const ackDelay = 35 * time.Millisecond
 
 // acknowledge follows the acknowledgement and the window of a segment that
 // belongs to c.
@@ -38,15 +39,21 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 		s.flags |= hasAck
 		s.dupAcks = 0
 		if o.has(timing) && !before(ack, o.rttSeq) {
-			o.sample(p.Time.Sub(o.rttAt))
+			if p.PayloadLen > 0 && !o.has(retimed) {
+				o.flags &^= timing // see sample
+			} else {
+				t.sample(c, from.Other(), p)
+			}
 		}
 	case ack == s.ack:
 		// RFC 5681, section 2: a duplicate acknowledgement is one where data is
 		// outstanding, the segment carries none, SYN and FIN are off, and
-		// acknowledgement number and window are those of the last one.
+		// acknowledgement number and window are those of the last one. What
+		// answers the probe of a window of 0 is none.
 		if p.PayloadLen == 0 && p.TCP.Flags&(capture.SYN|capture.FIN) == 0 && after(o.end, ack) &&
-			p.TCP.Window == s.win && c.state >= stateEstablished {
+			p.TCP.Window == s.win && s.win != 0 && c.state >= stateEstablished {
 			t.book.TCP.DuplicateAcks[p.Direction]++
+			t.strains.of(c)[from].duplicate++
 			if s.dupAcks < 255 {
 				s.dupAcks++
 			}
@@ -57,7 +64,13 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 			s.ack, h.acked = ack, false
 		}
 	}
-	t.offer(s, p)
+	if p.TCP.SACKs > 0 {
+		t.selective(c, from, p)
+	}
+	if p.TCP.Window == 0 || s.flags&(winZero|winFull) != 0 {
+		t.pressure(c, from, p)
+	}
+	s.win = p.TCP.Window
 	if d > 0 && !(o.has(sawFIN) && o.nxt == o.fin) && after(s.ack, o.nxt) {
 		t.openHole(c, from.Other())
 	}
@@ -77,85 +90,79 @@ func (t *Table) mayAcknowledge(c *conn, s, o *side, ack uint32) bool {
 	return diff(ack, base) <= limit
 }
 
-// offer follows the window that s offers.
-func (t *Table) offer(s *side, p *capture.Packet) {
-	if p.TCP.Window == 0 && s.win != 0 {
-		t.book.TCP.ZeroWindow[p.Direction]++
-	}
-	s.win = p.TCP.Window
-}
-
-// sample notes a round-trip time from the segments of s.
-func (s *side) sample(d time.Duration) {
-	s.flags &^= timing
-	d = max(d, 0)
-	u := uint32(min(d/rttUnit, 1<<32-1))
-	if s.rttN == 0 || u < s.rttMin {
-		s.rttMin = u
-	}
-	s.rttMax = max(s.rttMax, u)
-	s.rttSum += uint64(d)
-	s.rttN++
-}
-
 // time begins to measure how long the acknowledgement of what is before end
 // takes.
-func (s *side) time(end uint32, at capture.Time) {
-	s.rttSeq, s.rttAt = end, at
-	s.flags |= timing
+func (s *side) time(end uint32, p *capture.Packet) {
+	s.rttSeq, s.rttAt = end, p.Time
+	s.flags = s.flags&^retimed | timing
+}
+
+// retime does the same for a segment that is sent again. Karn's algorithm (RFC
+// 6298, section 3): "RTT samples MUST NOT be made using segments that were
+// retransmitted", but for timestamps, which tell what is acknowledged (RFC
+// 7323, section 4.1).
+func (s *side) retime(end uint32, p *capture.Packet) {
+	s.flags &^= timing | retimed
+	if p.TCP.HasTimestamps {
+		s.rttSeq, s.rttAt, s.rttTS = end, p.Time, p.TCP.TSVal
+		s.flags |= timing | retimed
+	}
+}
+
+// sample notes how long a segment of from took to be acknowledged, by p. Only
+// what the receiver's host acknowledged at once tells of the network: not what
+// was acknowledged together with the application's answer, nor what may have
+// waited for a second segment.
+func (t *Table) sample(c *conn, from capture.Side, p *capture.Packet) {
+	s, q := &c.sides[from], &c.quality
+	again := s.has(retimed)
+	s.flags &^= timing | retimed
+	if again && (!p.TCP.HasTimestamps || p.TCP.TSEcr != s.rttTS) {
+		// RFC 3522, section 3.2: what is acknowledged is the segment as it was
+		// first sent. Where there are selective acknowledgements they will tell.
+		if o := &c.sides[from.Other()]; p.TCP.HasTimestamps && before(p.TCP.TSEcr, s.rttTS) && o.has(synSeen) && !o.has(sackOK) {
+			t.needless(c, from, capture.ProofTimestamps)
+		}
+		return
+	}
+	if p.PayloadLen > 0 {
+		return
+	}
+	d := max(p.Time.Sub(s.rttAt), 0)
+	u := uint32(min(d/rttUnit, 1<<32-1))
+	switch {
+	case q.RTTs[from] == 0 || u < s.rttMin:
+		s.rttMin = u
+	case p.TCP.Ack == s.rttSeq && d > time.Duration(s.rttMin)*rttUnit+ackDelay:
+		return
+	}
+	s.rttMax = max(s.rttMax, u)
+	q.RTTSum[from] += uint64(d)
+	q.RTTs[from]++
 }
 
 // measureData learns from a segment with payload what it tells of the path.
 func (t *Table) measureData(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) {
 	s, o := &c.sides[from], &c.sides[from.Other()]
-	end := seq + n
-	if !before(seq, s.end) { // new
-		if !s.has(timing) {
-			s.time(end, p.Time)
-		}
-		s.end = end
+	if before(seq, s.end) {
+		t.again(c, from, p, seq, n)
 		return
 	}
-	if seq == s.nxt-1 && n == 1 {
-		return // a keep-alive probe, RFC 9293, section 3.8.4
+	s.end = seq + n
+	if !s.has(timing) {
+		s.time(s.end, p)
 	}
-	h := t.holeOf(c, from)
-	if h != nil && !before(seq, s.nxt) && o.dupAcks < 3 && t.clock.Sub(h.since) < reorderWindow {
-		t.book.TCP.OutOfOrder[p.Direction]++
-	} else {
-		// Karn's algorithm (RFC 6298, section 3): "RTT samples MUST NOT be made
-		// using segments that were retransmitted".
-		s.flags &^= timing
-		s.retrans++
-		kind := capture.RetransmitTimeout
-		switch {
-		case o.has(hasAck) && !after(end, o.ack):
-			kind = capture.RetransmitSpurious // it was acknowledged before
-		case o.dupAcks >= 3: // RFC 5681, section 3.2
-			kind = capture.RetransmitFast
-		}
-		t.book.TCP.Retransmits[p.Direction][kind]++
-	}
-	if after(end, s.end) {
-		s.end = end
+	if s.end-o.ack >= o.window() {
+		t.fill(c, from, p, n)
 	}
 }
 
-// rtt returns the figures of the side that faces the network: the local one's
-// segments cross it and come back acknowledged. Where nobody is local, or both
-// are, it is the side whose acknowledgements take longer.
+// rtt returns the figures of the side that faces the network.
 func (c *conn) rtt() (least, mean, most time.Duration) {
-	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
-	s := cl
-	switch {
-	case c.id.Role == capture.RoleServer:
-		s = sv
-	case c.id.Role == capture.RoleClient:
-	case cl.rttN == 0 || sv.rttN > 0 && sv.rttMin > cl.rttMin:
-		s = sv
-	}
-	if s.rttN == 0 {
+	side := c.quality.Facing(c.id.Role)
+	s, n := &c.sides[side], c.quality.RTTs[side]
+	if n == 0 {
 		return 0, 0, 0
 	}
-	return time.Duration(s.rttMin) * rttUnit, time.Duration(s.rttSum / uint64(s.rttN)), time.Duration(s.rttMax) * rttUnit
+	return time.Duration(s.rttMin) * rttUnit, time.Duration(c.quality.RTTSum[side] / uint64(n)), time.Duration(s.rttMax) * rttUnit
 }

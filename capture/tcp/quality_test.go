@@ -51,8 +51,8 @@ func TestRoundTrip(t *testing.T) {
 				r.feed(r.packet(s, bases))
 			}
 			opened := r.book.Batch.Observations[0].(*capture.ConnOpened)
-			if opened.Handshake != ms(21) || opened.ServerTime != ms(1) {
-				t.Errorf("handshake %v, server %v, want 21ms and 1ms", opened.Handshake, opened.ServerTime)
+			if opened.Handshake != ms(21) || opened.ServerTime != ms(1) || opened.ClientTime != ms(20) {
+				t.Errorf("handshake %v = %v + %v, want 21ms = 1ms + 20ms", opened.Handshake, opened.ServerTime, opened.ClientTime)
 			}
 			r.flush()
 			if c := r.closed(); c.RTTMin != tt.least || c.RTTMean != tt.mean || c.RTTMax != tt.max {
@@ -75,7 +75,7 @@ func TestKarn(t *testing.T) {
 		{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok", after: ms(200)},
 		{from: cl, flags: "A", seq: 1, ack: 3}})
 	c := r.table.lone()
-	if n := c.sides[cl].rttN; n != 0 {
+	if n := c.quality.RTTs[cl]; n != 0 {
 		t.Errorf("%d samples from a SYN sent twice", n)
 	}
 	r.flush()
@@ -84,67 +84,6 @@ func TestKarn(t *testing.T) {
 	}
 	if got := r.book.TCP.Retransmits[capture.Receive][capture.RetransmitSYN]; got != 1 {
 		t.Errorf("%d SYNs sent again, want 1", got)
-	}
-}
-
-// TestRetransmits tells the kinds apart.
-func TestRetransmits(t *testing.T) {
-	dup := seg{from: cl, flags: "A", seq: 1, ack: 1}
-	first, second := seg{from: sv, flags: "A", seq: 1, ack: 1, data: "ab"}, seg{from: sv, flags: "A", seq: 3, ack: 1, data: "cd"}
-	slow := func(s seg, d time.Duration) seg { s.after = d; return s }
-	kinds := func(k ...int) (w [capture.NumRetransmitKinds]uint64) {
-		for _, k := range k {
-			w[k]++
-		}
-		return w
-	}
-	for _, tt := range []struct {
-		name       string
-		script     []seg
-		kinds      [capture.NumRetransmitKinds]uint64
-		outOfOrder uint64
-		dupAcks    uint64
-	}{
-		{"timeout", []seg{first, slow(first, ms(300))}, kinds(int(capture.RetransmitTimeout)), 0, 0},
-		{"timeout of what was never captured", []seg{second, slow(first, ms(300))}, kinds(int(capture.RetransmitTimeout)), 0, 1},
-		{"fast: after three duplicate acknowledgements", []seg{second, dup, dup, dup, first}, kinds(int(capture.RetransmitFast)), 0, 3},
-		{"two are not enough", []seg{second, dup, dup, slow(first, ms(50))}, kinds(int(capture.RetransmitTimeout)), 0, 2},
-		{"spurious: it was acknowledged", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3}, slow(first, ms(300))}, kinds(int(capture.RetransmitSpurious)), 0, 0},
-		{"out of order: at once", []seg{second, first}, kinds(), 1, 0},
-		{"keep-alive probe", []seg{first, {from: cl, flags: "A", seq: 1, ack: 3},
-			{from: sv, flags: "A", seq: 2, ack: 1, data: "x", after: time.Minute}}, kinds(), 0, 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, Config{})
-			r.play(handshake)
-			r.play(tt.script)
-			tcp := &r.book.TCP
-			if got := tcp.Retransmits[capture.Transmit]; got != tt.kinds {
-				t.Errorf("retransmits %v, want %v", got, tt.kinds)
-			}
-			if got := tcp.OutOfOrder[capture.Transmit]; got != tt.outOfOrder {
-				t.Errorf("%d out of order, want %d", got, tt.outOfOrder)
-			}
-			if tt.name != "timeout of what was never captured" {
-				if got := tcp.DuplicateAcks[capture.Receive]; got != tt.dupAcks {
-					t.Errorf("%d duplicate acknowledgements, want %d", got, tt.dupAcks)
-				}
-			}
-			if tcp.Retransmits[capture.Receive] != kinds() {
-				t.Error("counted in the wrong direction")
-			}
-		})
-	}
-}
-
-func TestZeroWindow(t *testing.T) {
-	r := newRig(t, Config{})
-	r.play(after3(seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1},
-		seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1},
-		seg{from: sv, flags: "A", seq: 1, ack: 1},
-		seg{from: sv, flags: "A", seq: 1, ack: 1, win: -1}))
-	if got := r.book.TCP.ZeroWindow; got != [capture.NumDirections]uint64{capture.Transmit: 2} {
-		t.Errorf("zero windows %v, want 2 transmitted: it closed twice", got)
 	}
 }
 
@@ -213,6 +152,46 @@ func TestResetPhase(t *testing.T) {
 				}
 			}
 			t.Errorf("no ConnReset: %q", r.observed())
+		})
+	}
+}
+
+// TestSamples: what is a round trip of the network, and what is not.
+func TestSamples(t *testing.T) {
+	response := seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}
+	for _, tt := range []struct {
+		name   string
+		script []seg
+		want   []time.Duration // beside the handshake's 20 ms
+	}{
+		{"acknowledged at once", []seg{response, seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(22))}, []time.Duration{ms(22)}},
+		{"acknowledged with the next request", []seg{response, seg{from: cl, flags: "PA", seq: 1, ack: 3, data: "get"}.in(ms(22))}, nil},
+		{"one segment, acknowledged late", []seg{response, seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(60))}, nil},
+		{"two segments, acknowledged late", []seg{response, {from: sv, flags: "PA", seq: 3, ack: 1, data: "ok"}, seg{from: cl, flags: "A", seq: 1, ack: 5}.in(ms(60))},
+			[]time.Duration{ms(61)}},
+		{"shorter than all before", []seg{response, seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(3))}, []time.Duration{ms(3)}},
+		{"sent again, nobody knows which is acknowledged", []seg{response, response.in(ms(300)), seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(22))}, nil},
+		{"sent again with timestamps", []seg{response.stamped(1, 7), response.stamped(300, 7).in(ms(300)),
+			seg{from: cl, flags: "A", seq: 1, ack: 3}.stamped(8, 300).in(ms(22))}, []time.Duration{ms(22)}},
+		{"sent again with timestamps, in vain", []seg{response.stamped(1, 7), response.stamped(300, 7).in(ms(300)),
+			seg{from: cl, flags: "A", seq: 1, ack: 3}.stamped(8, 1).in(ms(22))}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.play(open(nil))
+			r.play(tt.script)
+			sum := ms(20)
+			for _, d := range tt.want {
+				sum += d
+			}
+			q := &r.table.lone().quality
+			if q.RTTs[sv] != uint32(1+len(tt.want)) || q.RTTSum[sv] != uint64(sum) {
+				t.Errorf("%d samples that sum up to %v, want %d and %v", q.RTTs[sv], time.Duration(q.RTTSum[sv]), 1+len(tt.want), sum)
+			}
+			if q.Connect != ms(21) {
+				t.Errorf("handshake %v, want 21ms", q.Connect)
+			}
+			r.flush()
 		})
 	}
 }

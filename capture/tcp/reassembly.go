@@ -34,7 +34,8 @@ func (t *Table) data(c *conn, from capture.Side, p *capture.Packet, seq uint32) 
 	}
 	t.placing = false
 
-	a := arrival{seq: seq, end: seq + n, payload: p.Payload[:min(len(p.Payload), int(n))], mark: capture.Mark{Time: p.Time}}
+	a := arrival{seq: seq, end: seq + n, payload: p.Payload[:min(len(p.Payload), int(n))], mark: capture.Mark{Time: p.Time},
+		ts: p.TCP.TSVal, hasTS: p.TCP.HasTimestamps}
 	if p.TCP.Flags.Has(capture.ACK) && s.has(hasAck) {
 		ack := p.TCP.Ack
 		if after(ack, s.ack) {
@@ -69,6 +70,8 @@ type arrival struct {
 	seq, end uint32 // on the wire
 	payload  []byte // what was captured of it
 	mark     capture.Mark
+	ts       uint32 // timestamp value, when hasTS
+	hasTS    bool
 	inPlace  part
 	late     uint32 // bytes whose place was given up as a gap
 	held     uint32 // bytes on the wire that were stored

@@ -86,6 +86,7 @@ func (t *Table) unusual(c *conn, from capture.Side, p *capture.Packet, h uint32)
 // byte of payload.
 func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32) {
 	s := &c.sides[from]
+	t.quiet = t.clock.Sub(c.seen)
 	c.seen = t.clock
 	s.packets++
 	n := uint32(p.PayloadLen)
@@ -227,7 +228,7 @@ func (t *Table) deliver(c *conn, from capture.Side, mark capture.Mark, b []byte)
 // begin has a Handler opened for c, whose first payload is at hand, and tells
 // it what went before: bytes that were missed, a side that has ended.
 func (t *Table) begin(c *conn, from capture.Side, mark capture.Mark) {
-	c.handler = t.open(&c.id, t.countPort(c))
+	c.handler = t.open(&c.id, &c.quality, t.countPort(c))
 	for side := capture.Client; side <= capture.Server; side++ {
 		s := &c.sides[side]
 		missed := s.off

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
+	"time"
 
 	"github.com/wiretell/wiretell/capture"
 )
@@ -11,9 +12,9 @@ import (
 // Open is called when the first captured payload of a connection is handed on:
 // never for a SYN flood, nor where all payload came late or was cut by the
 // capture, which is in the ledger alone. It returns who follows the connection;
-// nil is not allowed. c stays as it is until End was called for both sides; port
-// stays valid.
-type Open func(c *capture.Conn, port *capture.PortStats) capture.Handler
+// nil is not allowed. c stays as it is until End was called for both sides, and so
+// long q is kept up to date; port stays valid.
+type Open func(c *capture.Conn, q *capture.Quality, port *capture.PortStats) capture.Handler
 
 // Table holds the connections. It belongs to one goroutine.
 type Table struct {
@@ -48,11 +49,13 @@ type Table struct {
 	lastPort *capture.PortStats
 	failedBy *capture.ICMPError // while a connection fails by it
 
-	doubted [64]doubted // by ID of the connection
+	doubted [64]doubted   // by ID of the connection
+	quiet   time.Duration // silence of the connection before the segment at hand
 
-	holes  holeSlab
-	pieces pieceSlab
-	pool   bufferPool
+	holes   holeSlab
+	pieces  pieceSlab
+	strains strainSlab
+	pool    bufferPool
 }
 
 // slot is one place of the hash table. index is that of the connection plus
@@ -195,6 +198,7 @@ func (t *Table) remove(c *conn) {
 	}
 	t.slots[i] = slot{}
 	t.unlink(c)
+	t.strains.give(c)
 	c.handler, c.port = nil, nil
 	if t.recent == c {
 		t.recent = nil

@@ -93,6 +93,11 @@ func newMeters(cfg *Config, health func([]diagnosis.ExportHealth) []diagnosis.Ex
 
 func (m *meters) observable(api metric.Meter, row *semconv.Metric) (metric.Observable, error) {
 	unit, about := metric.WithUnit(row.Unit), metric.WithDescription(row.Description)
+	if row.Float && row.Kind == semconv.Counter {
+		o, err := api.Float64ObservableCounter(row.Name, unit, about)
+		m.floats[row.Name] = o
+		return o, err
+	}
 	if row.Float {
 		o, err := api.Float64ObservableGauge(row.Name, unit, about)
 		m.floats[row.Name] = o

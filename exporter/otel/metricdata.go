@@ -78,6 +78,12 @@ func (c *converter) metric(dst pmetric.Metric, m *metricdata.Metrics) int {
 		sum.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 		numbers(c, sum.DataPoints(), data.DataPoints, pmetric.NumberDataPoint.SetIntValue)
 		return len(data.DataPoints)
+	case metricdata.Sum[float64]:
+		sum := dst.SetEmptySum()
+		sum.SetIsMonotonic(data.IsMonotonic)
+		sum.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+		numbers(c, sum.DataPoints(), data.DataPoints, pmetric.NumberDataPoint.SetDoubleValue)
+		return len(data.DataPoints)
 	case metricdata.Gauge[int64]:
 		numbers(c, dst.SetEmptyGauge().DataPoints(), data.DataPoints, pmetric.NumberDataPoint.SetIntValue)
 		return len(data.DataPoints)

@@ -39,6 +39,8 @@ func fullBatch() *capture.Batch {
 	s.TCP.Connections[capture.RoleClient][capture.ReasonRefused] = 2
 	s.TCP.Open[capture.RoleServer] = 3
 	s.TCP.Retransmits[capture.Receive][capture.RetransmitFast] = 1
+	s.TCP.Needless[capture.Receive][capture.ProofDSACK], s.TCP.WindowFull[capture.Receive] = 1, 1
+	s.TCP.ZeroWindowTime[capture.Receive], s.TCP.WindowFullTime[capture.Transmit] = 1_500_000_000, 1
 	s.TCP.Resets[capture.Transmit][capture.PhaseIdle] = 1
 	s.TCP.OutOfOrder[capture.Receive], s.TCP.DuplicateAcks[capture.Receive], s.TCP.ZeroWindow[capture.Receive] = 1, 2, 3
 	s.ICMP = []capture.ICMPCount{{ICMPKey: capture.ICMPKey{Network: capture.IPv4, Type: 3, Code: 1, Direction: capture.Receive, Quoted: capture.TCP}, Count: 8}}

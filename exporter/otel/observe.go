@@ -39,6 +39,13 @@ func (o observation) some(name string, v uint64, kvs ...attribute.KeyValue) {
 	}
 }
 
+// seconds states nanoseconds unless they are 0.
+func (o observation) seconds(name string, ns uint64, kvs ...attribute.KeyValue) {
+	if ns != 0 {
+		o.ObserveFloat64(o.m.floats[name], time.Duration(ns).Seconds(), metric.WithAttributes(kvs...))
+	}
+}
+
 // words returns the attributes whose value is not empty, from pairs of name and
 // value.
 func words(pairs ...string) []attribute.KeyValue {
@@ -165,6 +172,12 @@ func protocolOf(r capture.Reason) string {
 	return ""
 }
 
+// Values of wiretell.tcp.flow_control.kind.
+const (
+	flowZeroWindow = "zero_window"
+	flowWindowFull = "window_full"
+)
+
 func (m *meters) observeTCP(o observation) {
 	t := &m.snap.TCP
 	for role := range capture.NumRoles {
@@ -186,7 +199,13 @@ func (m *meters) observeTCP(o observation) {
 		kvs := words(semconv.NetworkIODirection, way)
 		o.some(semconv.MetricTCPOutOfOrder, t.OutOfOrder[d], kvs...)
 		o.some(semconv.MetricTCPDuplicateAcks, t.DuplicateAcks[d], kvs...)
-		o.some(semconv.MetricTCPFlowControl, t.ZeroWindow[d], words(semconv.NetworkIODirection, way, semconv.TCPFlowControl, "zero_window")...)
+		o.some(semconv.MetricTCPFlowControl, t.ZeroWindow[d], words(semconv.NetworkIODirection, way, semconv.TCPFlowControl, flowZeroWindow)...)
+		o.some(semconv.MetricTCPFlowControl, t.WindowFull[d], words(semconv.NetworkIODirection, way, semconv.TCPFlowControl, flowWindowFull)...)
+		o.seconds(semconv.MetricTCPFlowControlTime, t.ZeroWindowTime[d], words(semconv.NetworkIODirection, way, semconv.TCPFlowControl, flowZeroWindow)...)
+		o.seconds(semconv.MetricTCPFlowControlTime, t.WindowFullTime[d], words(semconv.NetworkIODirection, way, semconv.TCPFlowControl, flowWindowFull)...)
+		for p := range capture.NumProofs {
+			o.some(semconv.MetricTCPRetransmitsNeedless, t.Needless[d][p], words(semconv.NetworkIODirection, way, semconv.TCPProof, p.String())...)
+		}
 	}
 }
 

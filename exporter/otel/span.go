@@ -412,7 +412,22 @@ func (b *spanBuilder) putWiretell(e *encoder, f *facts) {
 	if f.LostBytes > 0 {
 		e.int(semconv.ExchangeLostBytes, f.LostBytes)
 	}
+	b.putPath(e, &f.Path)
 	if f.hasParent || b.beside.inForce() {
 		e.bool(semconv.SpanMetricsSkip, true)
+	}
+}
+
+// putPath states what the network did during the exchange.
+func (b *spanBuilder) putPath(e *encoder, p *capture.Path) {
+	if p.Connect > 0 {
+		e.double(semconv.TCPConnectDuration, p.Connect.Seconds())
+	}
+	if p.RTT > 0 {
+		e.double(semconv.TCPRTTAttr, p.RTT.Seconds())
+	}
+	if p.Retransmits > 0 {
+		e.int(semconv.TCPRetransmitsAttr, int64(p.Retransmits))
+		e.int(semconv.TCPLostBytes, p.RetransmitBytes)
 	}
 }

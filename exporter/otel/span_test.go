@@ -153,6 +153,12 @@ func TestSpanTable(t *testing.T) {
 			x.Status, x.ResponseStart, x.ResponseEnd, x.Error, x.LostBytes = 0, 0, 0, capture.ReasonGap, 17
 		}, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
 			semconv.ErrorType: nil, semconv.ExchangeIncomplete: "gap", semconv.ExchangeLostBytes: int64(17)}},
+		{"a bad path", capture.RoleServer, func(x *capture.Exchange) {
+			x.Path = capture.Path{RTT: 40 * time.Millisecond, Connect: time.Second, Retransmits: 2, RetransmitBytes: 2896}
+		}, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.TCPRTTAttr: 0.04, semconv.TCPConnectDuration: 1.0, semconv.TCPRetransmitsAttr: int64(2), semconv.TCPLostBytes: int64(2896)}},
+		{"a path that was not measured", capture.RoleServer, func(x *capture.Exchange) {}, "GET", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
+			semconv.TCPRTTAttr: nil, semconv.TCPConnectDuration: nil, semconv.TCPRetransmitsAttr: nil, semconv.TCPLostBytes: nil}},
 		{"odd method", capture.RoleServer, func(x *capture.Exchange) { x.Method = []byte("PURGE") }, "HTTP", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{
 			semconv.HTTPRequestMethod: "_OTHER", semconv.HTTPRequestMethodOriginal: "PURGE"}},
 		{"lower case method", capture.RoleServer, func(x *capture.Exchange) { x.Method = []byte("get") }, "HTTP", ptrace.SpanKindServer, ptrace.StatusCodeUnset, map[string]any{

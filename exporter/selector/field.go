@@ -116,6 +116,23 @@ var fields = []field{
 		func(s *subject) any {
 			return s.exchangeNumber(func(ex *capture.Exchange) int64 { return ex.LostBytes })
 		}},
+	{Field{"tcp.retransmits", Integer, "Segments sent again while the exchange lasted, or on the connection that closed.", `tcp.retransmits > 0`},
+		func(s *subject) any {
+			if o, ok := s.o.(*capture.ConnClosed); ok {
+				return s.integer(int64(o.Retransmits[capture.Client] + o.Retransmits[capture.Server]))
+			}
+			return s.exchangeNumber(func(ex *capture.Exchange) int64 { return int64(ex.Path.Retransmits) })
+		}},
+	{Field{"tcp.rtt", Number, "Mean round-trip time in seconds of the exchange, or of the connection that closed; 0 when not measured.", `tcp.rtt > 0.1`},
+		func(s *subject) any {
+			switch o := s.o.(type) {
+			case *capture.ConnClosed:
+				return o.RTTMean.Seconds()
+			case *capture.Exchange:
+				return o.Path.RTT.Seconds()
+			}
+			return 0.0
+		}},
 	{Field{"tcp.reset", Boolean, "Whether the connection was reset.", `tcp.reset == true`},
 		func(s *subject) any {
 			switch o := s.o.(type) {

@@ -51,12 +51,14 @@ var observations = []struct {
 		ex.Status, ex.Error, ex.ResponseStart, ex.ResponseEnd = 0, capture.ReasonReset, 0, 0
 	})},
 	{"early", exchange(func(ex *capture.Exchange) { ex.Status, ex.Error = 413, capture.ReasonRequestTruncated })},
-	{"gap", exchange(func(ex *capture.Exchange) { ex.Incomplete, ex.LostBytes = capture.ReasonGap, 1460 })},
+	{"gap", exchange(func(ex *capture.Exchange) {
+		ex.Incomplete, ex.LostBytes, ex.Path = capture.ReasonGap, 1460, capture.Path{RTT: 250 * time.Millisecond, Retransmits: 1}
+	})},
 	{"opened", &capture.ConnOpened{Conn: conn}},
 	{"refused", &capture.ConnFailed{Conn: conn, Why: capture.ReasonRefused, Attempts: 1}},
 	{"rejected", &capture.ConnFailed{Conn: conn, Why: capture.ReasonAdminProhibited, Attempts: 5, HasICMP: true, ICMP: capture.ICMPHeader{Type: 3, Code: 13}}},
 	{"reset", &capture.ConnReset{Conn: conn, Phase: capture.PhaseRequest}},
-	{"closed", &capture.ConnClosed{Conn: conn, Why: capture.ReasonFIN}},
+	{"closed", &capture.ConnClosed{Conn: conn, Why: capture.ReasonFIN, Retransmits: [2]uint64{1, 2}, RTTMean: 100 * time.Millisecond}},
 	{"icmp", &capture.ICMPError{Header: capture.ICMPHeader{Type: 3, Code: 4}, Quoted: capture.Flow{Src: conn.Client, Dst: conn.Server}, QuotedTransport: capture.UDP}},
 	{"unquoted", &capture.ICMPError{Header: capture.ICMPHeader{Type: 11}}},
 	{"bad", &capture.ParseError{Conn: conn, Protocol: capture.ProtocolHTTP1, Why: capture.ReasonBadChunk}},
@@ -109,6 +111,10 @@ func TestSelect(t *testing.T) {
 		{`IsMatch(tls.sni, "[.]example$")`, "hello lost"},
 		{`kind == "http" and incomplete != ""`, "gap lost"},
 		{`http.lost_bytes > 0`, "gap lost"},
+		{`tcp.retransmits > 0`, "gap closed lost"},
+		{`tcp.retransmits == 3`, "closed lost"},
+		{`tcp.rtt > 0.2`, "gap lost"},
+		{`tcp.rtt > 0.05`, "gap closed lost"},
 		{`http.duration > 0.5 and http.method == "POST"`, "503 lost"},
 		{`http.duration > 0.75`, "lost"},
 		{`kind == "http" and http.duration == 0`, "cut bad lost"},

@@ -56,6 +56,15 @@ func (l *line) dur(k string, d time.Duration) {
 	l.b = append(l.b, d.String()...)
 }
 
+// stalls prints how often and how long a window let nothing through, unless it
+// always did.
+func (l *line) stalls(k string, s capture.Stalls) {
+	if s.Count != 0 {
+		l.num(k, int64(s.Count))
+		l.dur(k+"_time", s.Time)
+	}
+}
+
 func (l *line) end(k string, e capture.Endpoint) {
 	l.key(k)
 	l.b = e.AddrPort().AppendTo(l.b)

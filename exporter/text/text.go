@@ -95,6 +95,10 @@ func (x *Exporter) observation(o capture.Observation) {
 		l.begin(o.At, "opened")
 		l.conn(&o.Conn)
 		l.dur("handshake", o.Handshake)
+		if o.ServerTime > 0 {
+			l.dur("syn_to_synack", o.ServerTime)
+			l.dur("synack_to_ack", o.ClientTime)
+		}
 	case *capture.ConnFailed:
 		l.begin(o.At, "connect_failed")
 		l.conn(&o.Conn)
@@ -182,6 +186,14 @@ func (x *Exporter) exchange(e *capture.Exchange) {
 	l.str("incomplete", e.Incomplete.String())
 	l.some("lost_bytes", e.LostBytes)
 	l.some("interim", int64(e.Interim))
+	if e.Path.Connect > 0 {
+		l.dur("connect", e.Path.Connect)
+	}
+	if e.Path.RTT > 0 {
+		l.dur("rtt", e.Path.RTT)
+	}
+	l.some("retransmits", int64(e.Path.Retransmits))
+	l.some("retransmitted_bytes", e.Path.RetransmitBytes)
 	l.str("traceparent", exporter.Clean(e.TraceParent))
 }
 
@@ -194,10 +206,20 @@ func (x *Exporter) closed(o *capture.ConnClosed) {
 	for _, s := range [...]capture.Side{capture.Client, capture.Server} {
 		l.num(s.String()+"_bytes", int64(o.Bytes[s]))
 		l.some(s.String()+"_retransmits", int64(o.Retransmits[s]))
+		for k, n := range o.RetransmitKinds[s] {
+			l.some(s.String()+"_retransmits_"+capture.RetransmitKind(k).String(), int64(n))
+		}
+		l.some(s.String()+"_retransmits_needless", int64(o.Needless[s]))
+		l.some(s.String()+"_out_of_order", int64(o.OutOfOrder[s]))
+		l.some(s.String()+"_duplicate_acks", int64(o.DuplicateAcks[s]))
+		l.stalls(s.String()+"_zero_window", o.ZeroWindow[s])
+		l.stalls(s.String()+"_window_full", o.WindowFull[s])
 		l.some(s.String()+"_gap_bytes", int64(o.GapBytes[s]))
 	}
 	if o.RTTMax > 0 {
+		l.dur("rtt_min", o.RTTMin)
 		l.dur("rtt", o.RTTMean)
+		l.dur("rtt_max", o.RTTMax)
 	}
 }
 

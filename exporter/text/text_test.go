@@ -68,8 +68,8 @@ func TestObservations(t *testing.T) {
 			*b.Exchange() = capture.Exchange{Conn: conn, Status: 404, ResponseStart: start, ResponseEnd: start.Add(5), ResponseBody: 3, Error: capture.ReasonUnsolicited}
 		}, at + "exchange" + ident + " status=404 response_body=3 error=unsolicited"},
 		"opened": {func(b *capture.Batch) {
-			*b.ConnOpened() = capture.ConnOpened{Conn: conn, At: start, Handshake: 250 * time.Microsecond}
-		}, at + "opened" + ident + " handshake=250µs"},
+			*b.ConnOpened() = capture.ConnOpened{Conn: conn, At: start, Handshake: 250 * time.Microsecond, ServerTime: 200 * time.Microsecond, ClientTime: 50 * time.Microsecond}
+		}, at + "opened" + ident + " handshake=250µs syn_to_synack=200µs synack_to_ack=50µs"},
 		"role unknown": {func(b *capture.Batch) {
 			o := b.ConnOpened()
 			*o = capture.ConnOpened{Conn: conn, At: start}
@@ -89,10 +89,14 @@ func TestObservations(t *testing.T) {
 		"closed": {func(b *capture.Batch) {
 			*b.ConnClosed() = capture.ConnClosed{
 				Conn: conn, At: start.Add(time.Second), Why: capture.ReasonFIN, Bytes: [2]uint64{10, 20},
-				Retransmits: [2]uint64{0, 3}, GapBytes: [2]uint64{4, 0}, RTTMean: time.Millisecond, RTTMax: time.Millisecond,
+				Retransmits: [2]uint64{0, 3}, GapBytes: [2]uint64{4, 0}, RTTMin: time.Microsecond, RTTMean: time.Millisecond, RTTMax: time.Second,
+				RetransmitKinds: [2][capture.NumRetransmitKinds]uint64{1: {0, 2, 1, 0}}, Needless: [2]uint64{0, 1}, OutOfOrder: [2]uint64{5, 0},
+				DuplicateAcks: [2]uint64{6, 0}, ZeroWindow: [2]capture.Stalls{{Count: 1, Time: time.Second}}, WindowFull: [2]capture.Stalls{1: {Count: 2}},
 			}
 		}, "2026-01-02T03:04:06.000000006Z closed" + ident +
-			" why=fin age=1s client_bytes=10 client_gap_bytes=4 server_bytes=20 server_retransmits=3 rtt=1ms"},
+			" why=fin age=1s client_bytes=10 client_out_of_order=5 client_duplicate_acks=6 client_zero_window=1 client_zero_window_time=1s client_gap_bytes=4" +
+			" server_bytes=20 server_retransmits=3 server_retransmits_fast=2 server_retransmits_timeout=1 server_retransmits_needless=1" +
+			" server_window_full=2 server_window_full_time=0s rtt_min=1µs rtt=1ms rtt_max=1s"},
 		"icmp": {func(b *capture.Batch) {
 			*b.ICMPError() = capture.ICMPError{
 				At: start, Network: capture.IPv4, From: endpoint("10.0.0.9:0"), To: endpoint("10.0.0.1:0"),

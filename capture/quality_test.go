@@ -1,0 +1,28 @@
+package capture
+
+import (
+	"testing"
+	"time"
+)
+
+func TestQualitySince(t *testing.T) {
+	const ms = uint64(time.Millisecond)
+	begin := Quality{Connect: time.Second, RTTSum: [2]uint64{10 * ms, 40 * ms}, RTTs: [2]uint32{2, 2}, Resent: 1<<32 - 1, ResentBytes: 100}
+	now := Quality{Connect: time.Second, RTTSum: [2]uint64{10 * ms, 130 * ms}, RTTs: [2]uint32{2, 5}, Resent: 1, ResentBytes: 1600}
+	for _, tt := range []struct {
+		role Role
+		rtt  time.Duration
+	}{
+		{RoleServer, 30 * time.Millisecond}, // within the exchange
+		{RoleClient, 5 * time.Millisecond},  // nothing was measured in it
+		{RoleUnknown, 30 * time.Millisecond},
+	} {
+		want := Path{RTT: tt.rtt, Retransmits: 2, RetransmitBytes: 1500}
+		if got := now.Since(&begin, tt.role); got != want {
+			t.Errorf("role %v: %+v, want %+v", tt.role, got, want)
+		}
+	}
+	if got := new(Quality).Since(&Quality{}, RoleServer); got != (Path{}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
