@@ -18,9 +18,10 @@ type OwnFlow struct {
 // their packets out. Exporters add and remove; the spine reads without a lock.
 // The zero value is empty and ready.
 type OwnFlows struct {
-	mu    sync.Mutex
-	set   atomic.Pointer[map[ownKey]int]
-	ports [1 << 16 / 64]atomic.Uint64 // one bit per local port in set: the quick no
+	mu     sync.Mutex
+	set    atomic.Pointer[map[ownKey]int]
+	ports  [1 << 16 / 64]atomic.Uint64 // one bit per local port in set: the quick no
+	listen atomic.Pointer[Endpoint]    // where wiretell listens, nil when nowhere
 }
 
 type ownKey struct {
@@ -54,6 +55,9 @@ func (o *OwnFlows) change(k ownKey, by int) {
 	for other := range next {
 		used = used || other.local == k.local
 	}
+	if l := o.listen.Load(); l != nil && l.Port == k.local {
+		used = true
+	}
 	if word, bit := &o.ports[k.local/64], uint64(1)<<(k.local%64); used {
 		word.Or(bit)
 	} else {
@@ -61,18 +65,52 @@ func (o *OwnFlows) change(k ownKey, by int) {
 	}
 }
 
-// Has reports whether a packet of flow f, either direction, is wiretell's own.
-func (o *OwnFlows) Has(t Transport, f Flow) bool {
+// Listen says that wiretell itself listens for TCP connections at a, whose address may be
+// unspecified. There is one such place; it stays for the life of the process.
+func (o *OwnFlows) Listen(a netip.AddrPort) {
+	e := EndpointOf(a)
+	if a.Addr().IsUnspecified() {
+		e.Addr = [16]byte{}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.listen.Store(&e)
+	o.ports[e.Port/64].Or(1 << (e.Port % 64))
+}
+
+// Has reports whether p, in either direction, is wiretell's own.
+func (o *OwnFlows) Has(p *Packet) bool {
+	f := &p.Flow
 	if !o.port(f.Src.Port) && !o.port(f.Dst.Port) {
 		return false
 	}
+	if p.Transport == TCP && o.listens(p) {
+		return true
+	}
 	set := o.set.Load()
-	_, out := (*set)[ownKey{t, f.Src.Port, f.Dst}]
+	if set == nil {
+		return false
+	}
+	_, out := (*set)[ownKey{p.Transport, f.Src.Port, f.Dst}]
 	if out {
 		return true
 	}
-	_, in := (*set)[ownKey{t, f.Dst.Port, f.Src}]
+	_, in := (*set)[ownKey{p.Transport, f.Dst.Port, f.Src}]
 	return in
+}
+
+// listens reports whether one end of p is where wiretell listens. The other
+// way round, as with an application that asks another pod's wiretell, it is not.
+func (o *OwnFlows) listens(p *Packet) bool {
+	l := o.listen.Load()
+	if l == nil {
+		return false
+	}
+	ours := func(e *Endpoint) bool {
+		return e.Port == l.Port && (l.Addr == [16]byte{} || e.Addr == l.Addr)
+	}
+	return ours(&p.Flow.Dst) && (p.Loopback || p.Direction == Receive) ||
+		ours(&p.Flow.Src) && (p.Loopback || p.Direction == Transmit)
 }
 
 func (o *OwnFlows) port(p uint16) bool { return o.ports[p/64].Load()&(1<<(p%64)) != 0 }

@@ -172,7 +172,7 @@ func (o *Observer) one() {
 	b.Ledger[capture.FramesRead]++
 	account := o.decoder.Decode(f, p)
 	o.count(f, p)
-	if o.cfg.Own != nil && (p.Transport == capture.TCP || p.Transport == capture.UDP) && o.cfg.Own.Has(p.Transport, p.Flow) {
+	if o.cfg.Own != nil && (p.Transport == capture.TCP || p.Transport == capture.UDP) && o.cfg.Own.Has(p) {
 		b.Ledger[capture.FrameOwnExport]++
 		return
 	}

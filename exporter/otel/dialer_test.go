@@ -25,24 +25,24 @@ func TestOwnFlows(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := capture.Flow{Src: endpointOf(c.LocalAddr().String()), Dst: endpointOf(c.RemoteAddr().String())}
-	if !own.Has(capture.TCP, f) || !own.Has(capture.TCP, f.Reverse()) || own.Has(capture.UDP, f) {
+	if !own.Has(&capture.Packet{Transport: capture.TCP, Flow: f}) || !own.Has(&capture.Packet{Transport: capture.TCP, Flow: f.Reverse()}) || own.Has(&capture.Packet{Transport: capture.UDP, Flow: f}) {
 		t.Error("the connection is not known as own")
 	}
 	if _, ok := c.(interface{ SetNoDelay(bool) error }); !ok {
 		t.Errorf("%T hides the methods of a TCP connection", c)
 	}
 	c.Close()
-	if !own.Has(capture.TCP, f) {
+	if !own.Has(&capture.Packet{Transport: capture.TCP, Flow: f}) {
 		t.Error("forgotten while its last packets are on the way")
 	}
-	eventually(t, "forgetting", func() bool { return !own.Has(capture.TCP, f) })
+	eventually(t, "forgetting", func() bool { return !own.Has(&capture.Packet{Transport: capture.TCP, Flow: f}) })
 
 	// A dial that fails leaves nothing behind either.
 	l.Close()
 	if _, err := d.dial(context.Background(), "tcp", l.Addr().String()); err == nil {
 		t.Fatal("dialled a closed port")
 	}
-	eventually(t, "forgetting a failed dial", func() bool { return !own.Has(capture.TCP, f) })
+	eventually(t, "forgetting a failed dial", func() bool { return !own.Has(&capture.Packet{Transport: capture.TCP, Flow: f}) })
 }
 
 // The flow stands in the set when the SYN goes out: the listener asks at accept.
@@ -55,7 +55,7 @@ func TestOwnFlowBeforeSYN(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := serveOn(t, s, watched{l, func(c net.Conn) {
-		known <- own.Has(capture.TCP, capture.Flow{Src: endpointOf(c.RemoteAddr().String()), Dst: endpointOf(c.LocalAddr().String())})
+		known <- own.Has(&capture.Packet{Transport: capture.TCP, Flow: capture.Flow{Src: endpointOf(c.RemoteAddr().String()), Dst: endpointOf(c.LocalAddr().String())}})
 	}})
 	cfg := onlyTraces(overGRPC(srv))
 	cfg.OwnFlows = own
@@ -97,7 +97,7 @@ func TestOwnLookups(t *testing.T) {
 			if err != nil {
 				return
 			}
-			asked <- own.Has(capture.UDP, capture.Flow{Src: endpointOf(from.String()), Dst: endpointOf(server.LocalAddr().String())})
+			asked <- own.Has(&capture.Packet{Transport: capture.UDP, Flow: capture.Flow{Src: endpointOf(from.String()), Dst: endpointOf(server.LocalAddr().String())}})
 			buf[2] |= 0x80 // an answer
 			buf[3] = 3     // NXDOMAIN
 			_, _ = server.WriteTo(buf[:n], from)
