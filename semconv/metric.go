@@ -45,7 +45,7 @@ const (
 
 	MetricLedger          = "wiretell.ledger"
 	MetricLedgerLive      = "wiretell.ledger.live"
-	MetricLedgerTotal     = "wiretell.ledger.total"
+	MetricLedgerExpected  = "wiretell.ledger.expected"
 	MetricLedgerImbalance = "wiretell.ledger.imbalance"
 	MetricExportRecords   = "wiretell.export.records"
 	MetricExportQueue     = "wiretell.export.queue"
@@ -121,7 +121,7 @@ var Metrics = [...]Metric{
 		Attributes: []string{LedgerLine, Reason}},
 	{Name: MetricLedgerLive, Kind: UpDownCounter, Unit: "1", Origin: Self, Description: "Accounts of the ledger that hold what is not yet decided.",
 		Attributes: []string{LedgerLine, Reason}},
-	{Name: MetricLedgerTotal, Kind: Counter, Unit: "1", Origin: Self, Description: "What the accounts of a line, live ones included, add up to.",
+	{Name: MetricLedgerExpected, Kind: Counter, Unit: "1", Origin: Self, Description: "What the accounts of a line, live ones included, add up to.",
 		Attributes: []string{LedgerLine}},
 	{Name: MetricLedgerImbalance, Kind: Gauge, Unit: "1", Origin: Self, Description: "By how much a line of the ledger does not balance: must be 0.",
 		Attributes: []string{LedgerLine}},

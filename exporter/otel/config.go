@@ -140,6 +140,10 @@ type Config struct {
 	// OwnFlows learns every socket before it sends.
 	OwnFlows *capture.OwnFlows
 
+	// Exposed says that metrics are read by [Exporter.WriteMetrics], so that
+	// histograms are recorded though nothing may send them.
+	Exposed bool
+
 	// Coverage is called at every collection of metrics and returns the share of
 	// what the kernel says arrived that wiretell saw; false when that is not known.
 	// It may be called by any goroutine. Nil: never known.

@@ -131,7 +131,11 @@ func (e *env) signals(c *Config) error {
 	} {
 		s.cfg.Exporter = ExporterOTLP
 		which := "OTEL_" + s.name + "_EXPORTER"
-		e.choice(&s.cfg.Exporter, map[string]string{"otlp": ExporterOTLP, "none": ExporterNone, "console": ExporterConsole}, which)
+		words := map[string]string{"otlp": ExporterOTLP, "none": ExporterNone, "console": ExporterConsole}
+		if s.cfg == &c.Metrics { // the local endpoint has them, whatever else is chosen
+			words["prometheus"] = ExporterNone
+		}
+		e.choice(&s.cfg.Exporter, words, which)
 		if _, name := e.text(which, otlp+"ENDPOINT", otlp+s.name+"_ENDPOINT"); name != "" {
 			c.Configured = true
 		}

@@ -45,6 +45,8 @@ func TestConfigFromEnv(t *testing.T) {
 		{vars{"OTEL_EXPORTER_OTLP_INSECURE": "1"}, func(c Config) any { return c.Traces.Insecure }, false, "OTEL_EXPORTER_OTLP_INSECURE"},
 		{vars{"OTEL_TRACES_EXPORTER": "none"}, func(c Config) any { return c.Traces.Exporter + c.Logs.Exporter }, "noneotlp", ""},
 		{vars{"OTEL_LOGS_EXPORTER": "console"}, func(c Config) any { return c.Logs.Exporter }, "console", ""},
+		{vars{"OTEL_METRICS_EXPORTER": "prometheus"}, func(c Config) any { return c.Metrics.Exporter + c.Logs.Exporter }, "noneotlp", ""},
+		{vars{"OTEL_LOGS_EXPORTER": "prometheus"}, func(c Config) any { return c.Logs.Exporter }, "otlp", "OTEL_LOGS_EXPORTER"},
 		{vars{"OTEL_LOGS_EXPORTER": "zipkin"}, func(c Config) any { return c.Logs.Exporter }, "otlp", "OTEL_LOGS_EXPORTER"},
 		{vars{"OTEL_SDK_DISABLED": "true"}, func(c Config) any { return c.Traces.Exporter + c.Metrics.Exporter + c.Logs.Exporter }, "nonenonenone", ""},
 		{vars{"OTEL_RESOURCE_ATTRIBUTES": "a=b%20c,service.name=x"}, func(c Config) any { return fmt.Sprint(c.Resource) }, "[{a b c} {service.name x}]", ""},

@@ -69,7 +69,7 @@ func New(cfg Config) (*Exporter, error) {
 		return nil, fmt.Errorf("otel exporter: %w", err)
 	}
 	e.meters = m
-	m.recording = len(e.metricWays) > 0
+	m.recording = len(e.metricWays) > 0 || cfg.Exposed
 	e.frame = newSpanFrame(e.resources)
 	e.records.reset(e.resources.traffic, cfg.Version)
 	e.findings.reset(e.resources.self, cfg.Version)

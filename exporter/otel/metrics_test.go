@@ -126,7 +126,7 @@ func TestMetrics(t *testing.T) {
 		{semconv.MetricCaptureLag, "[]", 0.5},
 		{semconv.MetricEvictions, "[wiretell.reason=connection]", 5},
 		{semconv.MetricLedger, "[wiretell.ledger.line=frames wiretell.reason=tcp]", 70},
-		{semconv.MetricLedgerTotal, "[wiretell.ledger.line=frames]", 77},
+		{semconv.MetricLedgerExpected, "[wiretell.ledger.line=frames]", 77},
 		{semconv.MetricLedgerImbalance, "[wiretell.ledger.line=frames]", 0},
 		{semconv.MetricLedgerImbalance, "[wiretell.ledger.line=connections]", 5},
 		{semconv.MetricExportRecords, "[otel.component.name=otlp wiretell.export.outcome=exported wiretell.export.signal=traces]", 2},

@@ -283,7 +283,7 @@ func observeLedger(o observation, l *capture.Ledger) {
 			o.count(account, l[e], name, attribute.String(semconv.Reason, e.String()))
 		}
 		left, right := l.Sum(line.Left), l.Sum(line.Right)
-		o.count(semconv.MetricLedgerTotal, left, name)
+		o.count(semconv.MetricLedgerExpected, left, name)
 		o.count(semconv.MetricLedgerImbalance, max(left, right)-min(left, right), name)
 	}
 }

@@ -130,7 +130,7 @@ func checkBooks(t *testing.T, out *output) {
 	if n := out.sum("wiretell.ledger.imbalance"); n != 0 {
 		t.Errorf("the ledger is out of balance by %d", n)
 	}
-	read := out.sum("wiretell.ledger.total", "wiretell.ledger.line", "frames")
+	read := out.sum("wiretell.ledger.expected", "wiretell.ledger.line", "frames")
 	kernel, drops := out.sum("wiretell.capture.packets"), out.sum("wiretell.capture.drops")
 	if read == 0 || kernel != read+drops {
 		t.Errorf("the kernel counted %d frames, %d were read and %d dropped", kernel, read, drops)
