@@ -18,7 +18,7 @@ const (
 	FrameOther           // another protocol over IP
 	FrameNonIP           // another protocol over the link
 	FrameFiltered        // not selected by the user's filter
-	FrameOwnExport       // wiretell's own export traffic
+	FrameOwnExport       // wiretell's own traffic: its export, and what its local endpoint is asked
 	FrameDuplicate       // the second sight of a frame (loopback's echo)
 	FrameUnsupportedLink // a link type that wiretell does not read
 	FrameTruncated       // cut by the capture within the headers

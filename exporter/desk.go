@@ -25,14 +25,22 @@ type Desk struct {
 	// Found is told of findings whose state changed; nil ignores them.
 	Found func([]diagnosis.Finding)
 
-	// Summary is what the run came to, once Run has returned.
-	Summary diagnosis.Summary
+	// Watched says that somebody asks for [Desk.Status].
+	Watched bool
+	// Inspected is called with the counters at the next snapshot after
+	// [Desk.Inspect]; it keeps nothing of them. nil ignores it.
+	Inspected func(*capture.Snapshot)
+
+	// Report is what the run came to, once Run has returned.
+	Report diagnosis.Report
 
 	kernel     capture.Kernel
 	hasKernel  bool
 	nextKernel capture.Time
 	fresh      bool // the kernel was read with the snapshot at hand
 	coverage   atomic.Pointer[float64]
+	status     atomic.Pointer[Status]
+	inspect    atomic.Bool
 	health     []diagnosis.ExportHealth
 }
 
@@ -49,9 +57,16 @@ func (d *Desk) Run() []diagnosis.Finding {
 			if b.Snapshot.Final {
 				final = d.Tree.Final(b.Snapshot.Time, in)
 				findings = diagnosis.Unsaid(final)
-				d.Summary = diagnosis.Summarize(in, final)
+				d.Report = diagnosis.NewReport(b.Snapshot.Time, in, final)
+				d.publish(d.Report)
 			} else {
 				findings = d.Tree.Tick(b.Snapshot.Time, in)
+				if d.Watched {
+					d.publish(diagnosis.NewReport(b.Snapshot.Time, in, d.Tree.Holding(b.Snapshot.Time)))
+				}
+			}
+			if d.Inspected != nil && d.inspect.Swap(false) {
+				d.Inspected(&b.Snapshot)
 			}
 			// Counters of different times would tell of a gap that there is not.
 			if share, ok := d.Tree.Coverage(in); ok && d.fresh {
@@ -91,6 +106,28 @@ func (d *Desk) input(s *capture.Snapshot) diagnosis.Input {
 	in.Exports = d.health
 	return in
 }
+
+// Status is what the desk knew when it last looked.
+type Status struct {
+	diagnosis.Report
+	// Looked is when that was, by the clock of this machine.
+	Looked time.Time
+	// Err is why nothing is captured; nil when it is.
+	Err error
+}
+
+func (d *Desk) publish(r diagnosis.Report) {
+	if d.Watched {
+		d.status.Store(&Status{Report: r, Looked: time.Now(), Err: d.Facts.Err})
+	}
+}
+
+// Status returns the latest status, nil before the first; it is not to be
+// changed. Any goroutine may call it. Watched must be set.
+func (d *Desk) Status() *Status { return d.status.Load() }
+
+// Inspect asks for a call of Inspected. Any goroutine may call it.
+func (d *Desk) Inspect() { d.inspect.Store(true) }
 
 // Coverage returns the share of what the kernel says arrived that was captured,
 // as of the last reading of the kernel; ok is false while that cannot be told.

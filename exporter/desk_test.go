@@ -181,8 +181,8 @@ func TestDesk(t *testing.T) {
 	if !slices.Contains(ids, "NET-SYN-02") {
 		t.Errorf("at the end hold %q", ids)
 	}
-	if d.Summary.Useful || !strings.Contains(d.Summary.Text, "NET-SYN-02") {
-		t.Errorf("summary: %+v", d.Summary)
+	if d.Report.Useful || !strings.Contains(d.Report.Text, "NET-SYN-02") {
+		t.Errorf("summary: %+v", d.Report)
 	}
 }
 
@@ -232,8 +232,8 @@ func TestDeniedIsSaidOnce(t *testing.T) {
 		if !slices.Equal(f.seen, tt.want) {
 			t.Errorf("after %v: exported %q, want %q", tt.after, f.seen, tt.want)
 		}
-		if len(final) != 1 || !strings.Contains(d.Summary.Text, "PERM-01") {
-			t.Errorf("after %v: the end returns %v, and says %q", tt.after, final, d.Summary.Text)
+		if len(final) != 1 || !strings.Contains(d.Report.Text, "PERM-01") {
+			t.Errorf("after %v: the end returns %v, and says %q", tt.after, final, d.Report.Text)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func exportLeaves() []Leaf {
-	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), ownTrafficLeaf(), besideSDKLeaf(), clockStepLeaf(), overflowLeaf(), healthyLeaf()}
+	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), ownTrafficLeaf(), endpointLeaf(), besideSDKLeaf(), clockStepLeaf(), overflowLeaf(), healthyLeaf()}
 }
 
 // trouble is why an exporter fails.
@@ -23,9 +23,10 @@ const (
 	throttledBySink
 )
 
-// classify tells why e fails. A status means that somebody answered.
+// classify tells why e fails. A status means that somebody answered. What a file
+// or standard output did not take is no collector's trouble: EXP-05 tells of it.
 func classify(e *ExportHealth) trouble {
-	if !e.Failing {
+	if !e.Failing || e.Protocol == "" {
 		return noTrouble
 	}
 	if speaksOther(e) {
@@ -243,14 +244,14 @@ func counted(m map[string]uint64) string {
 
 func ownTrafficLeaf() Leaf {
 	return Leaf{
-		ID: "SELF-01", Title: "wiretell's own export is left out", Class: Export, Severity: Info, Confidence: Certain,
+		ID: "SELF-01", Title: "wiretell's own traffic is left out", Class: Export, Severity: Info, Confidence: Certain,
 		Path:      []Step{{"Is any of it our own?", "yes, and left out"}},
-		Condition: "packets of wiretell's own export sockets were seen beside other traffic",
-		Meaning:   "Own export is told by socket and left out, so that wiretell does not observe itself. It is counted.",
+		Condition: "packets of wiretell's own sockets (export, local endpoint) were seen beside other traffic",
+		Meaning:   "Own traffic, the export and what the local endpoint is asked, is told by socket and left out, so that wiretell does not observe itself. It is counted.",
 		Guard:     "Told by socket: an application that uses the same collector is still observed. Where nothing else is seen NONE-05 says so.",
 		Raise:     1, Clear: 20, Live: true,
 		Evidence: []Key{{Name: "own_packets", Description: "packets left out"}, {Name: "packets", Description: "other packets"}},
-		Body:     "wiretell's own export was left out ({{own_packets packet|packets}} beside {{packets other|others}}).",
+		Body:     "wiretell's own traffic was left out ({{own_packets packet|packets}} beside {{packets other|others}}).",
 		Remedy:   Remedy{Summary: "Nothing to mend."},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if own, others := v.ledger[capture.FrameOwnExport], v.transportFrames(); own > 0 && others > 0 {
@@ -314,6 +315,26 @@ func overflowLeaf() Leaf {
 			}
 			if len(ev) > 0 {
 				emit(hit{evidence: ev})
+			}
+		},
+	}
+}
+
+func endpointLeaf() Leaf {
+	return Leaf{
+		ID: "SELF-03", Title: "The local endpoint could not be opened", Class: Export, Severity: Warning, Confidence: Certain,
+		Path:      []Step{{"Can wiretell be asked?", "no"}},
+		Condition: "the address of --listen could not be listened on",
+		Meaning:   "Probes, scrapes and \"wiretell healthcheck\" get no answer from this wiretell, or one from whoever has the port. The capture and the export go on.",
+		Guard:     "None: it is the kernel's own answer. It is tried once, at the start.",
+		Clear:     1, Live: true, Blind: true, Once: true,
+		Evidence: []Key{{Name: "address", Description: "where it was to listen"}, {Name: "error", Description: "what the kernel answered"}},
+		Body:     "The local endpoint could not be opened at {{address}}: {{error}}.",
+		Remedy: Remedy{Summary: "Give wiretell a port that nobody else in the pod has, or switch the endpoint off. Another wiretell in the same network namespace has the same default.",
+			Command: "ss -ltnp; wiretell run --listen 127.0.0.1:19465", Manifest: "env:\n- name: WIRETELL_LISTEN\n  value: \"127.0.0.1:19465\"\n"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			if err := v.Capture.EndpointErr; err != nil {
+				emit(hit{evidence: []Evidence{text("address", v.Capture.Endpoint), text("error", clean160(err.Error()))}})
 			}
 		},
 	}

@@ -276,6 +276,9 @@ func exportMisses() []nearMiss {
 		{id: "SELF-02", what: "no exporter makes spans", setup: func(w *world) {
 			w.exports = []ExportHealth{{Exporter: "text", Signal: "traces"}}
 		}, each: (*world).healthy},
+		{id: "SELF-03", what: "the endpoint listens", setup: func(w *world) {
+			w.facts.Endpoint, w.facts.OwnPorts = "127.0.0.1:19464", []uint16{19464}
+		}, each: (*world).healthy},
 		{id: "OK-00", what: "nothing but connections", each: func(w *world) { w.frames(eth0, capture.FrameTCP, 50); w.snap.Ledger[capture.BytesSeen]++ }},
 		{id: "OK-00", what: "two in a hundred are not answered", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 98)

@@ -38,6 +38,10 @@ type CaptureFacts struct {
 	Snaplen int
 	// OwnPorts are ports that wiretell itself listens on.
 	OwnPorts []uint16
+	// Endpoint is where wiretell's own endpoint was to listen, and EndpointErr why
+	// it does not; nil when it does, or when nobody asked for it.
+	Endpoint    string
+	EndpointErr error
 	// RoutingNotes are sentences about where signals go, for the summary.
 	RoutingNotes []string
 }

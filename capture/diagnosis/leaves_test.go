@@ -300,6 +300,9 @@ func exportFixtures() []fixture {
 		},
 			cause: func(w *world) { w.healthy(); w.exports[0].Dropped["queue_full"] += 12; w.exports[0].Exported += 30 }, want: map[string]any{"dropped": int64(12), "exported": int64(30), "reasons": "queue_full 12", "signals": "traces"}},
 		{id: "SELF-01", also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.frames(eth0, capture.FrameOwnExport, 20) }, want: map[string]any{"own_packets": int64(20), "packets": int64(200)}},
+		{id: "SELF-03", setup: func(w *world) {
+			w.facts.Endpoint, w.facts.EndpointErr = "127.0.0.1:19464", fmt.Errorf("bind: %w", syscall.EADDRINUSE)
+		}, cause: (*world).healthy, undo: func(w *world) { w.facts.EndpointErr = nil }, want: map[string]any{"address": "127.0.0.1:19464", "error": "bind: address already in use"}},
 		{id: "CLK-01", cause: func(w *world) { w.healthy(); w.snap.ClockSteps += 2 }, want: map[string]any{"steps": int64(2)}},
 		{id: "CARD-01", also: []string{"OK-00"}, setup: func(w *world) { w.port(0, capture.TCP, capture.RoleServer).Overflow = true }, cause: (*world).healthy, undo: func(w *world) { w.port(0, capture.TCP, capture.RoleServer).Overflow = false }, want: map[string]any{"ports": int64(2)}},
 		{id: "CARD-01", also: []string{"OK-00"}, setup: func(w *world) {

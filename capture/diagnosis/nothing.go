@@ -136,14 +136,14 @@ func chatterLeaf() Leaf {
 
 func selfOnlyLeaf() Leaf {
 	return Leaf{
-		ID: "NONE-05", Title: "Only wiretell's own export", Class: Nothing, Severity: Warning, Confidence: Certain,
+		ID: "NONE-05", Title: "Only wiretell's own traffic", Class: Nothing, Severity: Warning, Confidence: Certain,
 		Path:      []Step{{"Did packets arrive?", "yes"}, {"Are any of them not our own?", "no"}},
-		Condition: "every packet over IP belongs to a socket that wiretell itself exports by",
+		Condition: "every packet over IP belongs to a socket of wiretell itself: of its export, or of its local endpoint",
 		Meaning:   "Capture and export work, and nothing else happens in this network namespace.",
 		Guard:     "Own packets are told by socket, not by address, so an application that uses the same collector is not taken for wiretell.",
 		Raise:     2, Clear: 1, Live: true,
-		Evidence: []Key{{Name: "own_packets", Description: "packets of wiretell's own export"}},
-		Body:     "Only wiretell's own export was seen ({{own_packets packet|packets}}).",
+		Evidence: []Key{{Name: "own_packets", Description: "packets of wiretell's own sockets"}},
+		Body:     "Only wiretell's own traffic was seen ({{own_packets packet|packets}}).",
 		Remedy:   idleLeaf().Remedy,
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if own := v.ledger[capture.FrameOwnExport]; own > 0 && v.transportFrames() == 0 {

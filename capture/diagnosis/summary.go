@@ -10,7 +10,7 @@ import (
 
 // Summary is what a run ends with.
 type Summary struct {
-	// Text is a block for standard error: what was seen, and each finding with
+	// Text is a block for a person: what was seen, and each finding with
 	// its remedy, the worst first. It ends with a newline.
 	Text string
 	// Worst is the severity of the worst finding; Info when there is none.
@@ -31,9 +31,7 @@ func Summarize(in Input, findings []Finding) Summary {
 	} else {
 		fmt.Fprintf(&b, "wiretell: no HTTP request or response was seen. %s.\n", capitalize(seenLine(in)))
 	}
-	ordered := slices.Clone(findings)
-	ordered = slices.DeleteFunc(ordered, func(f Finding) bool { return f.State == Cleared })
-	slices.SortStableFunc(ordered, func(x, y Finding) int { return int(y.Severity) - int(x.Severity) })
+	ordered := worstFirst(findings)
 	if !s.Useful && !slices.ContainsFunc(ordered, explains) {
 		b.WriteString("  No leaf of the tree explains why: see the ledger for what became of every packet.\n")
 	}
@@ -46,6 +44,13 @@ func Summarize(in Input, findings []Finding) Summary {
 	}
 	s.Text = b.String()
 	return s
+}
+
+// worstFirst returns the findings that hold in a new slice.
+func worstFirst(findings []Finding) []Finding {
+	ordered := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.State == Cleared })
+	slices.SortStableFunc(ordered, func(x, y Finding) int { return int(y.Severity) - int(x.Severity) })
+	return ordered
 }
 
 // explains reports whether f can be why nothing was read.
@@ -96,7 +101,7 @@ func seenLine(in Input) string {
 	}{
 		{l[capture.FramesRead], "packet", " read"}, {l[capture.RequestsSeen], "request", ""}, {l[capture.ResponsesSeen], "response", ""},
 		{failed, "failed connect", ""}, {l[capture.ConnsReset], "connection", " reset"}, {l[capture.FrameICMP] + l[capture.FrameICMPv6], "ICMP message", ""},
-		{l[capture.FrameUDP], "UDP datagram", ""}, {l[capture.FrameFiltered], "packet", " left out by the filter"}, {l[capture.FrameOwnExport], "packet", " of wiretell's own export"},
+		{l[capture.FrameUDP], "UDP datagram", ""}, {l[capture.FrameFiltered], "packet", " left out by the filter"}, {l[capture.FrameOwnExport], "packet", " of wiretell's own"},
 	} {
 		if i < 3 || part.n > 0 {
 			out = append(out, fmt.Sprintf("%d %s%s%s", part.n, part.what, plural(int(part.n)), part.rest))

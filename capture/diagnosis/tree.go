@@ -131,6 +131,23 @@ func (t *Tree) Final(now capture.Time, in Input) []Finding {
 	return out
 }
 
+// Holding returns every finding that holds as of the last Tick, with the
+// evidence of its last evaluation. It publishes nothing.
+func (t *Tree) Holding(now capture.Time) []Finding {
+	caveats := t.caveats()
+	var out []Finding
+	for i := range t.leaves {
+		for j := range t.entries[i] {
+			if e := &t.entries[i][j]; e.active {
+				f := t.finding(i, e, Holding, now)
+				f.Caveats = caveatsFor(&t.leaves[i], caveats)
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
 // Coverage returns the share of the TCP packets that the kernel says came in
 // which were captured, since the start; ok is false when that cannot be told.
 func (t *Tree) Coverage(in Input) (share float64, ok bool) {

@@ -196,6 +196,17 @@ func startWithout(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
+// startWithoutIn is startWithout in a network namespace.
+func startWithoutIn(t *testing.T, ns *netnstest.NS, cmd *exec.Cmd) {
+	t.Helper()
+	ns.Must(t, func() error { // on a thread that ends
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_NET_RAW, 0, 0, 0); err != nil {
+			return err
+		}
+		return cmd.Start()
+	})
+}
+
 // TestDenied: without CAP_NET_RAW the exit code is 3, and the YAML that mends it
 // is named, whatever the exporter and also with --quiet.
 func TestDenied(t *testing.T) {

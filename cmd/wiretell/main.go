@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 )
 
 // version is set when the binary is linked.
@@ -19,6 +21,7 @@ const (
 	exitFailed   = 1  // the job could not be done, or not wholly: a damaged file, records that were not exported
 	exitUsage    = 2  // the command line, a variable or the configuration file is wrong
 	exitNotAllow = 3  // the capture is not permitted
+	exitLost     = 4  // the network namespace was left by its application: restart wiretell
 	exitInternal = 70 // a fault of wiretell itself
 )
 
@@ -84,14 +87,36 @@ func run(args []string, proc process) int {
 type output struct {
 	w   io.Writer
 	err error
+	// unread is called once when nobody reads any more (see catchPipe): what comes
+	// then is let go of, as nobody wants it, and that is no failure.
+	unread func()
+	closed bool
 }
 
 func (o *output) Write(p []byte) (int, error) {
+	if o.closed {
+		return len(p), nil
+	}
 	n, err := o.w.Write(p)
-	if err != nil && o.err == nil {
+	if err == nil {
+		return n, nil
+	}
+	if o.unread != nil && errors.Is(err, syscall.EPIPE) {
+		o.closed = true
+		o.unread()
+		return len(p), nil
+	}
+	if o.err == nil {
 		o.err = err
 	}
 	return n, err
+}
+
+// catchPipe makes a pipe whose reader goes away call unread instead of ending the
+// process by SIGPIPE.
+func (o *output) catchPipe(unread func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	o.unread = unread
 }
 
 // failure returns the first error as an exit error.

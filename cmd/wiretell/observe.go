@@ -59,7 +59,7 @@ func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.redact, "redact", "sensitive", "query values to replace, by `mode`: sensitive (those of keys that name secrets), all, or off")
 	f.StringSliceVar(&o.routes, "route", nil, "route `patterns` (as /users/{id}) that give http.route to spans and metrics")
 	f.StringVar(&o.besideSDK, "beside-sdk", "auto", "whether the application makes spans of its own, by `mode`: auto, yes or no")
-	f.StringSliceVar(&o.exporters, "exporter", nil, "where to, by `names`: text, otlp or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
+	f.StringSliceVar(&o.exporters, "exporter", nil, "where to, by `names`: text, otlp, prometheus (the local endpoint of run alone) or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
 	f.IntVar(&o.queueBytes, "queue-bytes", 16<<20, "most encoded `bytes` that wait to be sent")
 	f.BoolVar(&o.quiet, "quiet", false, "print on standard error only errors, and why nothing was seen")
@@ -154,7 +154,7 @@ func (o *observeFlags) check() error {
 var (
 	redactModes   = []string{"sensitive", "all", "off"}
 	besideModes   = []string{"auto", "yes", "no"}
-	exporterNames = []string{"text", "otlp", "none"}
+	exporterNames = []string{"text", "otlp", "prometheus", "none"}
 	deniedModes   = []string{"exit", "stay"}
 )
 

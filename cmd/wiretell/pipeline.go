@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -29,9 +30,12 @@ type pipeline struct {
 	desk     exporter.Desk
 	own      capture.OwnFlows
 	live     bool
+	exposed  bool // the local endpoint has the metrics
+	terse    bool // nobody but the diagnosis listens
 	last     capture.Snapshot
-	panics   int  // parsers that failed
-	printing bool // lines of text go to standard output
+	panics   int                                    // parsers that failed
+	metrics  func(context.Context, io.Writer) error // nil without an OpenTelemetry exporter
+	printing bool                                   // lines of text go to standard output
 
 	// deadline is how long the end may take, from the end of the source on.
 	deadline time.Duration
@@ -69,6 +73,7 @@ func (p *pipeline) exporters() error {
 			p.say("no OTEL_* variable names an exporter or endpoint: printing one line per observation; OTEL_EXPORTER_OTLP_ENDPOINT sends them to a Collector")
 		}
 	}
+	p.terse = p.flags.jsonPath == "" && slices.Equal(wanted, []string{"none"})
 	otlp := false
 	for _, w := range wanted {
 		switch w {
@@ -80,14 +85,18 @@ func (p *pipeline) exporters() error {
 			p.desk.Exporters = append(p.desk.Exporters, x)
 		case "otlp":
 			otlp = true
+		case "prometheus":
+			if !p.exposed {
+				return usagef("--exporter prometheus is the local endpoint's: it needs wiretell run, and --listen")
+			}
 		default:
-			return usagef("--exporter: %q is not one of text, otlp, none", w)
+			return usagef("--exporter: %q is not one of %s", w, strings.Join(exporterNames, ", "))
 		}
 	}
-	if !otlp && p.flags.jsonPath == "" {
+	if !otlp && p.flags.jsonPath == "" && !p.exposed {
 		return nil
 	}
-	if !otlp { // the file alone
+	if !otlp { // the file or the local endpoint alone
 		cfg.Traces.Exporter, cfg.Metrics.Exporter, cfg.Logs.Exporter = otel.ExporterNone, otel.ExporterNone, otel.ExporterNone
 	}
 	cfg.Version = version
@@ -109,6 +118,7 @@ func (p *pipeline) exporters() error {
 		}
 	}
 	cfg.OwnFlows = &p.own
+	cfg.Exposed = p.exposed && !p.terse // in a terse run there is nothing to make histograms of
 	cfg.Coverage = p.desk.Coverage
 	cfg.ReassemblyBytes = p.flags.reassembly
 	x, err := otel.New(cfg)
@@ -121,6 +131,7 @@ func (p *pipeline) exporters() error {
 		return &exitError{code: exitUsage, err: err}
 	}
 	p.desk.Exporters = append(p.desk.Exporters, x)
+	p.metrics = x.WriteMetrics
 	return nil
 }
 
@@ -139,7 +150,7 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 		}
 	}
 	cfg.Panicked = p.panicked
-	cfg.Terse = len(p.desk.Exporters) == 0 // the diagnosis alone listens
+	cfg.Terse = p.terse
 	var findings []diagnosis.Finding
 	done := make(chan struct{})
 	go func() {
@@ -228,15 +239,23 @@ func lossOf(h *diagnosis.ExportHealth) string {
 	return fmt.Sprintf("%s %s: %d of %d records exported%s, lost: %s%s", h.Exporter, h.Signal, h.Exported, h.Created, to, strings.Join(lost, ", "), why)
 }
 
+// report returns what the run came to. Of a run whose desk is stuck, which owns the
+// findings, only the counters are known.
+func (p *pipeline) report() diagnosis.Report {
+	if p.stuck {
+		return diagnosis.NewReport(p.last.Time, diagnosis.Input{Snapshot: &p.last, Capture: p.desk.Facts}, nil)
+	}
+	return p.desk.Report
+}
+
 // conclude prints what a person should know at the end, always when nothing
 // useful was seen. It returns an error when the books do not balance.
 func (p *pipeline) conclude() error {
 	if p.stuck { // the desk owns its findings, and is not to be had
-		s := diagnosis.Summarize(diagnosis.Input{Snapshot: &p.last, Capture: p.desk.Facts}, nil)
-		fmt.Fprint(p.stderr, s.Text)
+		fmt.Fprint(p.stderr, p.report().Text)
 		return failed(errors.New("the output was blocked to the end"), "")
 	}
-	if s := &p.desk.Summary; !p.flags.quiet || !s.Useful {
+	if s := p.report(); !p.flags.quiet || !s.Useful {
 		fmt.Fprint(p.stderr, s.Text)
 	}
 	var errs []error

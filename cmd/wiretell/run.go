@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -19,6 +22,8 @@ import (
 	"github.com/wiretell/wiretell/capture/afpacket"
 	"github.com/wiretell/wiretell/capture/diagnosis"
 	"github.com/wiretell/wiretell/capture/netns"
+	"github.com/wiretell/wiretell/exporter/endpoint"
+	"github.com/wiretell/wiretell/exporter/otel"
 )
 
 type runFlags struct {
@@ -30,6 +35,8 @@ type runFlags struct {
 	deadline   time.Duration
 	window     time.Duration
 	whenDenied string
+	listen     string
+	termLog    string
 }
 
 func newRun(proc process) *cobra.Command {
@@ -55,6 +62,8 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	fl.DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take")
 	fl.DurationVar(&f.window, "diagnosis-window", 30*time.Second, "how much traffic the diagnosis weighs at a time")
 	fl.StringVar(&f.whenDenied, "when-denied", "exit", "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
+	addListen(fl, &f.listen)
+	fl.StringVar(&f.termLog, "termination-log", defaultTerminationLog, "write the conclusion to this `file` at the end, as Kubernetes shows it; the default only where it exists")
 	addSettings(cmd)
 	completeWords(cmd)
 	return cmd
@@ -65,6 +74,8 @@ func (f *runFlags) check() error {
 	switch {
 	case !slices.Contains(deniedModes, f.whenDenied):
 		return usagef("--when-denied: %q is not one of %s", f.whenDenied, strings.Join(deniedModes, ", "))
+	case checkListen(f.listen) != nil:
+		return checkListen(f.listen)
 	case f.window < time.Second:
 		return usagef("--diagnosis-window must be at least 1s")
 	case f.duration < 0:
@@ -89,11 +100,12 @@ func (f *runFlags) check() error {
 	return nil
 }
 
-func (f *runFlags) run(proc process) error {
+func (f *runFlags) run(proc process) (err error) {
+	p := &pipeline{flags: &f.observeFlags, process: proc, live: true, deadline: f.deadline}
+	defer func() { f.lastWords(p, err) }()
 	if err := f.check(); err != nil {
 		return err
 	}
-	p := &pipeline{flags: &f.observeFlags, process: proc, live: true, deadline: f.deadline}
 	cfg, prog, err := f.observerConfig(capture.LinkEthernet)
 	if err != nil {
 		return err
@@ -107,7 +119,16 @@ func (f *runFlags) run(proc process) error {
 		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
 	}
 	// The sockets come before the exporters: what they say of the permission is
-	// the first thing to publish.
+	// the first thing to publish. A low port may need a capability, too.
+	p.exposed = f.listen != listenOff
+	local, listenErr := listen(f.listen)
+	if local != nil {
+		defer local.Close()
+		at := local.Addr().(*net.TCPAddr).AddrPort()
+		p.own.Listen(at)
+		facts.OwnPorts = []uint16{at.Port()}
+	}
+	facts.Endpoint, facts.EndpointErr = f.listen, listenErr
 	src, openErr := afpacket.Open(ring)
 	if openErr == nil {
 		defer src.Close()
@@ -126,6 +147,19 @@ func (f *runFlags) run(proc process) error {
 	if err := p.exporters(); err != nil {
 		return err
 	}
+	if local != nil {
+		p.desk.Watched = true
+		answering := endpoint.Serve(local, endpoint.Config{
+			Status: p.desk.Status, Metrics: p.metrics, MetricsType: otel.MetricsContentType,
+			// A client that misbehaves is no news to whoever reads wiretell's output.
+			Server: &http.Server{ErrorLog: log.New(io.Discard, "", 0)},
+		})
+		defer answering.Close()
+		p.say("answering at http://%s (/healthz /readyz /diagnosis /metrics)", local.Addr())
+	}
+	if listenErr != nil {
+		p.say("warning: --listen %s: %v; nobody can ask this wiretell", f.listen, listenErr)
+	}
 	p.desk.Facts = facts
 	p.desk.Tree = diagnosis.New(diagnosis.Config{Window: f.window})
 	p.desk.Kernel = netns.NewReader(netns.Options{}).Read
@@ -141,6 +175,10 @@ func (f *runFlags) run(proc process) error {
 func (f *runFlags) capture(p *pipeline, src stopper) error {
 	stop := f.stopOn(p, src.Stop)
 	defer stop()
+	p.stdout.catchPipe(func() {
+		p.say("nobody reads standard output any more: stopping")
+		src.Stop()
+	})
 	p.say("capturing%s", onInterfaces(f.interfaces))
 	_, err := p.run(src)
 	p.shutdown() // what an outage cost is told, and is no failure of the capture
@@ -241,6 +279,7 @@ func (f *runFlags) denied(p *pipeline, openErr error) error {
 	if f.whenDenied == "stay" {
 		stop := f.stopOn(p, blind.Stop)
 		defer stop()
+		p.stdout.catchPipe(blind.Stop)
 		p.say("nothing can be captured (%v); staying to publish the diagnosis", openErr)
 	} else {
 		p.desk.Found = nil // they are all told below, whatever --quiet says

@@ -66,7 +66,7 @@ func withoutOrigins(s string) string {
 func TestEveryVariable(t *testing.T) {
 	value := map[string]string{"bool": "true", "int": "4000", "duration": "7s", "string": "some", "stringSlice": "one,two"}
 	printed := map[string]string{"bool": "true", "int": "4000", "duration": "7s", "string": `"some"`, "stringSlice": `["one", "two"]`}
-	for _, name := range []string{"run", "read"} {
+	for _, name := range []string{"run", "read", "healthcheck"} {
 		eachSetting(t, name, func(f *pflag.Flag) {
 			v, ok := value[f.Value.Type()]
 			if !ok {
@@ -133,11 +133,11 @@ func TestUsageTable(t *testing.T) {
 	}
 }
 
-// settingsTable lists every setting of run and read as Markdown.
+// settingsTable lists every setting of the commands as Markdown.
 func settingsTable(t *testing.T) string {
 	commands := make(map[string][]string)
 	rows := make(map[string]string)
-	for _, name := range []string{"run", "read"} {
+	for _, name := range []string{"run", "read", "healthcheck"} {
 		eachSetting(t, name, func(f *pflag.Flag) {
 			metavar, usage := pflag.UnquoteUsage(f)
 			def := f.DefValue
@@ -167,7 +167,7 @@ func settingsTable(t *testing.T) string {
 func TestCompletion(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"re", "read\tObserve capture files"}, {"read --redact ", "sensitive\nall\noff\n"}, {"run --when-denied ", "exit\nstay\n"},
-		{"explain TLS-0", "TLS-01\tA port is encrypted"}, {"read --max-", "--max-ports\t"}, {"run --exporter ", "text\notlp\nnone\n"},
+		{"explain TLS-0", "TLS-01\tA port is encrypted"}, {"read --max-", "--max-ports\t"}, {"run --exporter ", "text\notlp\nprometheus\nnone\n"},
 	} {
 		stdout, _, code := wiretell(nil, append([]string{"__complete"}, strings.Split(c.args, " ")...)...)
 		if code != 0 || !strings.Contains(stdout, c.want) {
