@@ -7,13 +7,14 @@ const (
 	MaxKernelListeners   = 256
 	MaxKernelEstablished = 256
 	MaxKernelUnix        = 32
+	MaxKernelRemotes     = 64
 )
 
 // KernelPart names what a [Kernel] holds; a part is only meaningful when it is known.
 type KernelPart uint16
 
 const (
-	KnownSockets    KernelPart = 1 << iota // Listeners, Sockets, Established, CloseWait
+	KnownSockets    KernelPart = 1 << iota // Listeners, Sockets, Established, CloseWait, Remotes
 	KnownTCP                               // TCP, UDP, ICMP and IP counters of /proc/net/snmp
 	KnownTCPExt                            // TCPExt counters of /proc/net/netstat
 	KnownDevices                           // packet and byte counters of Interfaces
@@ -22,7 +23,7 @@ const (
 	KnownProcess                           // Process
 	KnownCPU                               // CGroup, CPU part
 	KnownMemory                            // CGroup, memory part
-	KnownSocketStat                        // TimeWait, Orphans
+	KnownSocketStat                        // TimeWait, Orphans, UDPSockets
 	KnownPortRange                         // LocalPorts
 )
 
@@ -43,6 +44,10 @@ type Kernel struct {
 	// CloseWait counts sockets in CLOSE_WAIT by listening port, 0 for sockets
 	// that belong to no listener (the application is the client).
 	CloseWait []PortCount
+	// Remotes counts, by the remote end, the sockets in any state that belong to
+	// no listener and so hold an ephemeral port: at most MaxKernelRemotes ends,
+	// those that the table names first.
+	Remotes []RemoteCount
 
 	TCP    KernelTCP
 	TCPExt KernelTCPExt
@@ -59,8 +64,8 @@ type Kernel struct {
 	Process ProcessFacts
 	CGroup  CGroupFacts
 
-	TimeWait, Orphans uint32    // sockets
-	LocalPorts        [2]uint16 // first and last ephemeral port
+	TimeWait, Orphans, UDPSockets uint32    // sockets
+	LocalPorts                    [2]uint16 // first and last ephemeral port
 }
 
 // Has reports whether all of parts are known. A nil Kernel knows nothing.
@@ -107,6 +112,8 @@ type Listener struct {
 	// before the kernel refuses more. /proc/net/tcp does not tell the backlog;
 	// it is 0 when not known.
 	Queue, Backlog uint32
+	// UID is the user that made the socket.
+	UID uint32
 }
 
 // Loopback reports whether only this network namespace can reach l.
@@ -119,6 +126,12 @@ type SocketPair struct{ Local, Remote Endpoint }
 type PortCount struct {
 	Port  uint16
 	Count uint32
+}
+
+// RemoteCount counts sockets by their remote end.
+type RemoteCount struct {
+	Remote Endpoint
+	Count  uint32
 }
 
 // KernelTCP holds Tcp of /proc/net/snmp (RFC 4022), IPv4 and IPv6 together.
@@ -218,6 +231,7 @@ func (k *Kernel) CopyTo(dst *Kernel) {
 	dst.Listeners = append(old.Listeners[:0], k.Listeners...)
 	dst.Established = append(old.Established[:0], k.Established...)
 	dst.CloseWait = append(old.CloseWait[:0], k.CloseWait...)
+	dst.Remotes = append(old.Remotes[:0], k.Remotes...)
 	dst.UnixListeners = append(old.UnixListeners[:0], k.UnixListeners...)
 	dst.Interfaces = append(old.Interfaces[:0], k.Interfaces...)
 	for i := range dst.Interfaces {
@@ -233,6 +247,7 @@ func (k *Kernel) Reset() {
 		Listeners:     old.Listeners[:0],
 		Established:   old.Established[:0],
 		CloseWait:     old.CloseWait[:0],
+		Remotes:       old.Remotes[:0],
 		UnixListeners: old.UnixListeners[:0],
 		Interfaces:    old.Interfaces[:0],
 	}

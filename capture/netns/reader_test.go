@@ -39,7 +39,7 @@ func TestRead(t *testing.T) {
 		Known: capture.KnownSockets | capture.KnownTCP | capture.KnownTCPExt | capture.KnownDevices | capture.KnownUnix | capture.KnownProcess |
 			capture.KnownCPU | capture.KnownMemory | capture.KnownSocketStat | capture.KnownPortRange,
 		Listeners: []capture.Listener{
-			{Addr: endpoint4("127.0.0.1:6060")},
+			{Addr: endpoint4("127.0.0.1:6060"), UID: 65532},
 			{Addr: endpoint4("0.0.0.0:8080"), Queue: 129},
 			{Addr: endpoint4("[::]:9090"), V6: true},
 		},
@@ -48,6 +48,7 @@ func TestRead(t *testing.T) {
 			{Local: endpoint4("[2001:db8::1]:9090"), Remote: endpoint4("[2001:db8::2]:40000")},
 		},
 		CloseWait: []capture.PortCount{{Port: 8080, Count: 2}, {Port: 0, Count: 1}, {Port: 9090, Count: 1}},
+		Remotes:   []capture.RemoteCount{{Remote: endpoint4("10.0.0.9:443"), Count: 2}},
 		TCP: capture.KernelTCP{ActiveOpens: 87, PassiveOpens: 45, AttemptFails: 4, EstabResets: 5, CurrEstab: 2, InSegs: 1<<64 - 1, OutSegs: 16483,
 			RetransSegs: 11, InErrs: 12, OutRsts: 13, InCsumErrors: 14},
 		TCPExt: capture.KernelTCPExt{ListenOverflows: 1, ListenDrops: 2, PruneCalled: 3, FastRetrans: 4, SlowStartRetrans: 5, Timeouts: 6, LossProbes: 7,
@@ -63,7 +64,7 @@ func TestRead(t *testing.T) {
 		UnixListeners: []string{"/run/my app.sock", "@abstract"}, UnixListening: 3,
 		Process:  capture.ProcessFacts{UID: 65532, CapPrm: 0x2000, CapBnd: 0xa80425fb, NoNewPrivs: true, Seccomp: 2, UserNamespace: true},
 		CGroup:   capture.CGroupFacts{Version: 2, Periods: 500, ThrottledPeriods: 30, ThrottledTime: 1234567000, MemoryCurrent: 50 << 20, MemoryMax: 128 << 20, MemoryHigh: 3, MemoryOOM: 1},
-		TimeWait: 9, Orphans: 7, LocalPorts: [2]uint16{32768, 60999},
+		TimeWait: 9, Orphans: 7, UDPSockets: 3, LocalPorts: [2]uint16{32768, 60999},
 	}
 	want.Sockets[capture.SocketListen], want.Sockets[capture.SocketEstablished] = 3, 2
 	want.Sockets[capture.SocketCloseWait], want.Sockets[capture.SocketTimeWait] = 4, 1

@@ -121,15 +121,33 @@ func position(want []counter, name []byte) int16 {
 	return -1
 }
 
-// sockstat reads /proc/net/sockstat: "TCP: inuse 3 orphan 0 tw 2 alloc 4 mem 0".
+// sockstat reads /proc/net/sockstat, "TCP: inuse 3 orphan 0 tw 2 alloc 4 mem 0",
+// and what sockstat6 says of UDP, which has no line of its own there for TCP's
+// other figures.
 func (r *Reader) sockstat(k *capture.Kernel) error {
 	found := false
+	udp := func(rest []byte) {
+		_, rest = field(rest) // "inuse"
+		word, _ := field(rest)
+		n, _ := decimal(word)
+		k.UDPSockets += uint32(n)
+	}
+	r.lines("net/sockstat6", func(line []byte) { // a kernel without IPv6 has none
+		if word, rest := field(line); string(word) == "UDP6:" {
+			udp(rest)
+		}
+	})
 	err := r.lines("net/sockstat", func(line []byte) {
 		word, rest := field(line)
-		if string(word) != "TCP:" {
+		switch string(word) {
+		case "UDP:":
+			udp(rest)
+			return
+		case "TCP:":
+			found = true
+		default:
 			return
 		}
-		found = true
 		for len(rest) > 0 {
 			var value []byte
 			word, rest = field(rest)

@@ -41,15 +41,22 @@ func socketLine(k *capture.Kernel, line []byte, v6 bool) {
 		return
 	}
 	k.Sockets[state]++
+	if to, ok := endpoint(remote); ok && capture.SocketState(state) != capture.SocketListen && !listens(k, from.Port) {
+		countRemote(k, to)
+	}
 	switch capture.SocketState(state) {
 	case capture.SocketListen:
 		if len(k.Listeners) == capture.MaxKernelListeners {
 			return
 		}
-		queues, _ := field(line)
+		queues, line := field(line)
 		_, rx, _ := bytes.Cut(queues, []byte(":"))
 		n, _ := hex(rx)
-		k.Listeners = append(k.Listeners, capture.Listener{Addr: from, V6: v6, Queue: uint32(n)})
+		_, line = field(line) // timer
+		_, line = field(line) // retransmits
+		word, _ := field(line)
+		uid, _ := decimal(word)
+		k.Listeners = append(k.Listeners, capture.Listener{Addr: from, V6: v6, Queue: uint32(n), UID: uint32(uid)})
 	case capture.SocketEstablished:
 		if to, ok := endpoint(remote); ok && len(k.Established) < capture.MaxKernelEstablished {
 			k.Established = append(k.Established, capture.SocketPair{Local: from, Remote: to})
@@ -59,12 +66,29 @@ func socketLine(k *capture.Kernel, line []byte, v6 bool) {
 	}
 }
 
-func countCloseWait(k *capture.Kernel, port uint16) {
-	listens := false
+func listens(k *capture.Kernel, port uint16) bool {
 	for i := range k.Listeners {
-		listens = listens || k.Listeners[i].Addr.Port == port
+		if k.Listeners[i].Addr.Port == port {
+			return true
+		}
 	}
-	if !listens {
+	return false
+}
+
+func countRemote(k *capture.Kernel, to capture.Endpoint) {
+	for i := range k.Remotes {
+		if k.Remotes[i].Remote == to {
+			k.Remotes[i].Count++
+			return
+		}
+	}
+	if len(k.Remotes) < capture.MaxKernelRemotes {
+		k.Remotes = append(k.Remotes, capture.RemoteCount{Remote: to, Count: 1})
+	}
+}
+
+func countCloseWait(k *capture.Kernel, port uint16) {
+	if !listens(k, port) {
 		port = 0
 	}
 	for i := range k.CloseWait {
