@@ -29,8 +29,11 @@ type PortStats struct {
 
 	FromClient, FromServer Tally // TCP payload or UDP datagrams, packets that carry any
 	Filtered               Tally // packets that the user's filter left out
-	Conns, Failed, Resets  uint64
-	Requests, Responses    [NumProtocols]uint64
+	// FilteredHTTP counts packets that the filter left out and that begin as HTTP
+	// does, of the one in 16 that is looked at.
+	FilteredHTTP          uint64
+	Conns, Failed, Resets uint64
+	Requests, Responses   [NumProtocols]uint64
 	// Answered and Unanswered count ended requests; Orphans responses without one.
 	Answered, Unanswered, Orphans uint64
 	UnansweredBy                  [NumReasons]uint64
@@ -44,6 +47,14 @@ type PortStats struct {
 	// ClientHellos and ServerHellos count TLS handshakes begun and answered.
 	ClientHellos, ServerHellos uint64
 	Gaps, GapBytes             uint64
+	// ProxyHeaders counts connections that begin with a PROXY protocol header,
+	// which is passed over.
+	ProxyHeaders uint64
+	// Looks is what the last connection that no parser reads looks like, a
+	// constant in lower case, "" when unknown; LooksCertain says that nothing else
+	// begins so.
+	Looks        string
+	LooksCertain bool
 }
 
 // PortTable finds the PortStats of a port. It is bounded: beyond MaxPorts one
@@ -180,6 +191,8 @@ type Counters struct {
 	// ClockSteps counts packets whose time lies before the one before them by
 	// more than a second.
 	ClockSteps uint64
+	// FilteredTagged counts frames with a VLAN tag that the user's filter left out.
+	FilteredTagged uint64
 }
 
 // ICMP counts one message.
@@ -211,7 +224,9 @@ type Snapshot struct {
 	ICMP       []ICMPCount
 	LagMax     int64
 	ClockSteps uint64
-	Source     SourceStats
+	// FilteredTagged is that of Counters.
+	FilteredTagged uint64
+	Source         SourceStats
 	// Final says that the capture has ended: no later snapshot follows.
 	Final bool
 }
@@ -227,7 +242,7 @@ func (c *Counters) CopyTo(s *Snapshot) {
 		s.ICMP = append(s.ICMP, ICMPCount{k, n})
 	}
 	slices.SortFunc(s.ICMP, func(a, b ICMPCount) int { return a.order() - b.order() })
-	s.LagMax, s.ClockSteps = c.LagMax, c.ClockSteps
+	s.LagMax, s.ClockSteps, s.FilteredTagged = c.LagMax, c.ClockSteps, c.FilteredTagged
 	c.LagMax = 0
 }
 

@@ -145,9 +145,16 @@ func (p *Parser) start(s *stream, g *segment) {
 	s.msg, s.state = m, stateHead
 }
 
+// tlsRecords is the first of the four content types of TLS records (RFC 8446,
+// section 5.1), which no server begins HTTP with.
+const tlsRecords = 20
+
 // refuseStart looks at the first bytes of a message, so that a stream without
 // line ends is not gathered in vain.
 func (p *Parser) refuseStart(s *stream, from capture.Side, b []byte) capture.Reason {
+	if from == capture.Server && !s.any && len(b) > 1 && b[0] >= tlsRecords && b[0] < tlsRecords+4 && b[1] == 3 {
+		return capture.ReasonTLS // an alert, or a hello
+	}
 	if !tokenTable[b[0]] {
 		if s.any && (b[0] < ' ' || b[0] >= 0x7f) {
 			return capture.ReasonSwitchedProtocol

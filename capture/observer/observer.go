@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,9 @@ type Config struct {
 const (
 	// flushAt is how many observations a batch holds before it is handed over.
 	flushAt = 512
+	// lookEvery is how many packets that the filter leaves out there are to one
+	// that is looked at.
+	lookEvery = 16
 	// tickEvery is the packet time between two runs of the timers.
 	tickEvery = 100 * time.Millisecond
 	// maxPanics in panicWindow end the run: something is wrong for good.
@@ -95,6 +99,7 @@ type Observer struct {
 	nextTick     capture.Time
 	nextSnapshot capture.Time
 	lost         uint64 // observations lost since the last batch that was taken
+	unlooked     uint   // packets with payload that the filter left out
 	panics       int
 	panicsSince  capture.Time
 	running      *session // whose handler is at work, for the recovery
@@ -177,7 +182,7 @@ func (o *Observer) one() {
 		return
 	}
 	if o.cfg.Match != nil && !o.cfg.Match(f) {
-		o.filtered(p)
+		o.filtered(f, p)
 		return
 	}
 	if account == capture.FragmentsLive {
@@ -251,12 +256,41 @@ func (o *Observer) local(e capture.Endpoint) bool {
 	return false
 }
 
-// filtered books a packet that the user's filter leaves out.
-func (o *Observer) filtered(p *capture.Packet) {
-	o.book.Ledger[capture.FrameFiltered]++
-	if p.Transport == capture.TCP || p.Transport == capture.UDP {
-		o.port(p).Filtered.Add(1, p.WireLen)
+// filtered books a packet that the user's filter leaves out. Of every sixteenth
+// it is looked whether it begins as HTTP does, so that a filter for the wrong
+// port can be told; nothing of it is kept.
+func (o *Observer) filtered(f *capture.Frame, p *capture.Packet) {
+	l := &o.book.Ledger
+	l[capture.FrameFiltered]++
+	if tagged(f) {
+		o.book.FilteredTagged++
 	}
+	if p.Transport != capture.TCP && p.Transport != capture.UDP {
+		return
+	}
+	port := o.port(p)
+	port.Filtered.Add(1, p.WireLen)
+	if p.Transport == capture.TCP && len(p.Payload) > 0 {
+		if o.unlooked++; o.unlooked%lookEvery == 1 && beginsHTTP(p.Payload) {
+			port.FilteredHTTP++
+		}
+	}
+}
+
+// beginsHTTP reports whether b begins an HTTP/1 message.
+func beginsHTTP(b []byte) bool {
+	v := http1.Detect(b)
+	return v == http1.Request || v == http1.Response
+}
+
+// tagged reports whether f has a VLAN tag, still in it or taken off by the kernel.
+func tagged(f *capture.Frame) bool {
+	const ctag, stag = 0x8100, 0x88a8 // IEEE 802.1Q, 802.1ad
+	if f.Tagged || f.Link != capture.LinkEthernet || len(f.Data) < 14 {
+		return f.Tagged
+	}
+	typ := binary.BigEndian.Uint16(f.Data[12:])
+	return typ == ctag || typ == stag
 }
 
 // fragment gathers fragments, and routes the datagram that one completes.

@@ -171,13 +171,14 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 		case needMore:
 			s.hold(at, from, b)
 		case isProxied:
+			s.port.ProxyHeaders++
 			s.prelude[from] = skip
 			s.Data(at, from, b)
 		case isNegotiation:
 			s.negotiating = true
 			s.hold(at, from, b)
 		default:
-			s.decide(v, from)
+			s.decide(v, from, b)
 			s.tellEnds()
 			s.Data(at, from, b)
 		}
@@ -185,7 +186,7 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 	}
 	s.hold(at, from, b)
 	if len(s.held) > maxHeld || len(s.pieces) > maxPieces {
-		s.decide(isUnknown, from)
+		s.decide(isUnknown, from, s.side(from))
 		s.again()
 		return
 	}
@@ -198,21 +199,35 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 		s.settings = true
 	case needMore:
 	case isProxied:
+		s.port.ProxyHeaders++
 		s.prelude[from] = skip
 		s.again()
 	case isNegotiation:
 		s.negotiating = true
 		s.negotiate(from)
 	default:
-		s.decide(v, from)
+		s.decide(v, from, s.side(from))
 		s.again()
 	}
 }
 
-// decide begins the Handler of what a side's first bytes say.
-func (s *session) decide(v verdict, from capture.Side) {
+// decide begins the Handler of what a side's first bytes b say.
+func (s *session) decide(v verdict, from capture.Side, b []byte) {
 	s.begin(v)
 	s.probing, s.probe = v == isUnknown, from.Other()
+	if v == isUnknown {
+		s.guess(from, b)
+	}
+}
+
+// guess notes what bytes that no parser reads look like, from the first of one
+// side alone.
+func (s *session) guess(from capture.Side, b []byte) {
+	var first [2][]byte
+	first[from] = b
+	if g := sniff.Classify(first[capture.Client], first[capture.Server]); g.Certainty > sniff.Unknown || s.port.Looks == "" {
+		s.port.Looks, s.port.LooksCertain = g.Name, g.Certainty == sniff.Certain
+	}
 }
 
 // probeFirst looks at the first bytes of the second side to speak on a
@@ -236,6 +251,8 @@ func (s *session) probeFirst(at capture.Mark, from capture.Side, b []byte) {
 		s.ends[from.Other()].told = false
 	case v == needMore && len(s.held) <= maxHeld && len(s.pieces) <= maxPieces:
 		return
+	default:
+		s.guess(from, s.held)
 	}
 	s.stopProbing()
 }
@@ -284,7 +301,7 @@ func (s *session) negotiate(from capture.Side) {
 		s.again()
 	default:
 		s.negotiating = false
-		s.decide(isUnknown, from)
+		s.decide(isUnknown, from, s.side(from))
 		s.again()
 	}
 }
