@@ -3,7 +3,7 @@ package diagnosis
 import "github.com/wiretell/wiretell/capture"
 
 func directionLeaves() []Leaf {
-	return []Leaf{oneWayLeaf(), silentServerLeaf(), unreadableResponseLeaf(), lostResponseLeaf(), orphanLeaf(), cutMessageLeaf()}
+	return []Leaf{oneWayLeaf(), silentServerLeaf(), unreadableResponseLeaf(), lostResponseLeaf(), orphanLeaf(), cutMessageLeaf(), pairingLeaf(), localBypassLeaf()}
 }
 
 func oneWayLeaf() Leaf {
@@ -60,36 +60,32 @@ func silentReasons() []capture.Reason {
 }
 
 func unreadableReasons() []capture.Reason {
-	return []capture.Reason{capture.ReasonUnknownProtocol, capture.ReasonHTTP2, capture.ReasonTLS, capture.ReasonDesync, capture.ReasonHeaderTooLarge,
+	return []capture.Reason{capture.ReasonUnknownProtocol, capture.ReasonHTTP2, capture.ReasonDesync, capture.ReasonHeaderTooLarge,
 		capture.ReasonBadStartLine, capture.ReasonBadHeader, capture.ReasonBadChunk, capture.ReasonBadLength, capture.ReasonAmbiguousLength,
 		capture.ReasonBadTransferCoding, capture.ReasonUnsupportedVersion, capture.ReasonSwitchedProtocol, capture.ReasonInternal}
 }
 
 func lostReasons() []capture.Reason {
-	return []capture.Reason{capture.ReasonGap, capture.ReasonTruncated, capture.ReasonEvicted, capture.ReasonJoinedMidstream, capture.ReasonPending}
+	return []capture.Reason{capture.ReasonGap, capture.ReasonTruncated, capture.ReasonEvicted, capture.ReasonJoinedMidstream}
 }
 
 // unansweredCheck makes the check of a leaf about requests without response for
 // one of why.
 func unansweredCheck(why []capture.Reason, parts ...func(*portView) Evidence) func(*view, *Leaf, func(hit)) {
-	return func(v *view, l *Leaf, emit func(hit)) {
-		for i := range v.ports {
-			p := &v.ports[i]
-			n, ended := p.unanswered(why...), p.ended()
-			switch {
-			case ended == 0:
-				emit(hit{subject: p.subject(), quiet: true})
-				continue
-			case float64(n) < l.threshold(v, "requests") || 100*ratio(n, ended) < l.threshold(v, "share"):
-				continue
-			}
-			ev := []Evidence{number("unanswered", n), number("ended", ended), percent("share", n, ended)}
-			for _, part := range parts {
-				ev = append(ev, part(p))
-			}
-			emit(hit{subject: p.subject(), evidence: ev})
+	return portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+		n, ended := p.unanswered(why...), p.ended()
+		switch {
+		case ended == 0:
+			return nil, quiet
+		case float64(n) < l.threshold(v, "requests") || 100*ratio(n, ended) < l.threshold(v, "share"):
+			return nil, absent
 		}
-	}
+		ev := []Evidence{number("unanswered", n), number("ended", ended), percent("share", n, ended)}
+		for _, part := range parts {
+			ev = append(ev, part(p))
+		}
+		return ev, holds
+	})
 }
 
 func unansweredKeys(more ...Key) []Key {
@@ -169,22 +165,19 @@ func orphanLeaf() Leaf {
 		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}},
 		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}).",
 		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
-		check: func(v *view, l *Leaf, emit func(hit)) {
-			if v.Capture.Live && !v.final && v.running < joinSeconds {
-				return
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			responses := p.responses()
+			orphans := less(p.Orphans, p.did[unsolicited]) // those are DIR-07's
+			switch {
+			case v.Capture.Live && !v.final && v.running < joinSeconds:
+			case responses == 0:
+				return nil, quiet
+			case float64(orphans) >= l.threshold(v, "responses") && 100*ratio(orphans, responses) >= l.threshold(v, "share"):
+				return []Evidence{number("orphans", orphans), number("responses", responses),
+					number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps)}, holds
 			}
-			for i := range v.ports {
-				p := &v.ports[i]
-				responses := p.responses()
-				switch {
-				case responses == 0:
-					emit(hit{subject: p.subject(), quiet: true})
-				case float64(p.Orphans) >= l.threshold(v, "responses") && 100*ratio(p.Orphans, responses) >= l.threshold(v, "share"):
-					emit(hit{subject: p.subject(), evidence: []Evidence{number("orphans", p.Orphans), number("responses", responses),
-						number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps)}})
-				}
-			}
-		},
+			return nil, absent
+		}),
 	}
 }
 
@@ -200,21 +193,66 @@ func cutMessageLeaf() Leaf {
 		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}, {Name: "resets", Description: "of the responses, those cut by a reset"}},
 		Body:     "{{responses response|responses}} and {{requests request|requests}} on port {{port}}[[ ({{direction}})]] were cut before their end ({{resets}} by a reset).",
 		Remedy:   Remedy{Summary: "See who closed: look for cancelled clients, crashes of the server, and time-outs of a proxy between.", Command: "kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].lastState}'; kubectl logs POD -c APP --previous"},
-		check: func(v *view, l *Leaf, emit func(hit)) {
-			for i := range v.ports {
-				p := &v.ports[i]
-				if p.seen == nil || p.Transport != capture.TCP {
-					continue
-				}
-				cut := p.seen.cut
-				if !v.final {
-					was := p.seen.cutBase
-					cut = cutMessages{cut.responses - was.responses, cut.requests - was.requests, cut.resets - was.resets}
-				}
-				if float64(cut.responses+cut.requests) >= l.threshold(v, "messages") {
-					emit(hit{subject: p.subject(), evidence: []Evidence{number("responses", cut.responses), number("requests", cut.requests), number("resets", cut.resets)}})
-				}
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			responses, requests := p.did[cutResponse], p.did[cutRequest]
+			if float64(responses+requests) < l.threshold(v, "messages") {
+				return nil, absent
 			}
-		},
+			return []Evidence{number("responses", responses), number("requests", requests), number("resets", p.did[cutByReset])}, holds
+		}),
+	}
+}
+
+func pairingLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-07", Title: "Requests and responses do not pair", Class: Direction, Severity: Warning, Confidence: Likely,
+		Path:       []Step{{"Did responses arrive?", "yes"}, {"Does each answer a request?", "no, though both sides were seen"}},
+		Condition:  "responses came that no request asked for, or more pipelined requests than are kept, though nothing is missing of either side",
+		Meaning:    "The order of requests and responses cannot be told for sure: a server that answers unasked, pipelining beyond the bound, or responses that are out of order. Durations on that port may be wrong.",
+		Guard:      "Responses whose requests were lost, or came before the capture, are DIR-05.",
+		Thresholds: []Threshold{{"messages", "messages without a partner", 3, 1}},
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "unsolicited", Description: "responses that no request asked for"}, {Name: "too_many_pending", Description: "requests beyond those that are kept waiting"}},
+		Body:     "Pairing on port {{port}}[[ ({{direction}})]] is uncertain: {{unsolicited response|responses}} that no request asked for, {{too_many_pending pipelined request|pipelined requests}} too many.",
+		Remedy:   Remedy{Summary: "Look at what the server sends unasked; let the client pipeline less.", Command: "curl -sv --raw http://HOST:{{port}}/ -o /dev/null"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			pending := p.UnansweredBy[capture.ReasonPending]
+			if float64(p.did[unsolicited]+pending) < l.threshold(v, "messages") {
+				return nil, absent
+			}
+			return []Evidence{number("unsolicited", p.did[unsolicited]), number("too_many_pending", pending)}, holds
+		}),
+	}
+}
+
+func localBypassLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-08", Title: "Loopback is short-cut", Class: Direction, Severity: Warning, Confidence: Possible,
+		Path:       []Step{{"Do both sides talk over loopback?", "they are connected"}, {"Does payload pass?", "none that can be seen"}},
+		Condition:  "connections over loopback are opened again and again, the kernel's table has established pairs on the port all the time, and no payload is seen on it",
+		Meaning:    "A socket map of eBPF (as meshes and pod networks use to be faster) moves bytes from socket to socket: handshakes still pass over lo, payload never becomes a packet.",
+		Guard:      "Probes that only connect and close leave no established pair behind; idle pools open no connections. Only possible.",
+		Thresholds: []Threshold{{"connections", "connections opened", 5, 5}},
+		Raise:      2, Clear: 2, Live: true,
+		Evidence: []Key{{Name: "connections", Description: "connections opened over loopback"}, {Name: "established", Description: "established sockets on the port now"}},
+		Body:     "{{connections connection was|connections were}} opened over loopback on port {{port}} ({{established}} established), and not a byte is seen: the traffic is short-cut.",
+		Remedy:   Remedy{Summary: "Switch off the socket-level acceleration of mesh or pod network for this pod.", Command: "bpftool prog show | grep -i -e sk_msg -e sockops; bpftool map show | grep -i sock"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			if p.Transport != capture.TCP || p.Role != capture.RoleBoth || p.payload() > 0 || float64(p.Conns) < l.threshold(v, "connections") {
+				return nil, absent
+			}
+			established := func(k *capture.Kernel) (n uint64) {
+				for _, s := range k.Established {
+					if s.Local.Port == p.Port {
+						n++
+					}
+				}
+				return n
+			}
+			if v.stayed(established) == 0 {
+				return nil, absent
+			}
+			return []Evidence{number("connections", p.Conns), number("established", established(v.Kernel))}, holds
+		}),
 	}
 }

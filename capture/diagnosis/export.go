@@ -9,7 +9,7 @@ import (
 )
 
 func exportLeaves() []Leaf {
-	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), ownTrafficLeaf(), endpointLeaf(), besideSDKLeaf(), clockStepLeaf(), overflowLeaf(), healthyLeaf()}
+	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), meshExportLeaf(), ownTrafficLeaf(), endpointLeaf(), besideSDKLeaf(), clockStepLeaf(), clockSkewLeaf(), overflowLeaf(), healthyLeaf()}
 }
 
 // trouble is why an exporter fails.
@@ -21,10 +21,27 @@ const (
 	wrongProtocol
 	refusedBySink
 	throttledBySink
+	cutByMesh
 )
 
-// classify tells why e fails. A status means that somebody answered. What a file
-// or standard output did not take is no collector's trouble: EXP-05 tells of it.
+// classify tells why e fails. A status means that somebody answered.
+func (v *view) classify(e *ExportHealth) trouble {
+	kind := classify(e)
+	if kind == cannotReach && accepted(e) && v.mesh().name != "" {
+		return cutByMesh
+	}
+	return kind
+}
+
+// accepted reports whether e's connection was accepted and then cut: a collector
+// that is away does not accept.
+func accepted(e *ExportHealth) bool {
+	message := strings.ToLower(e.LastError)
+	return slices.ContainsFunc([]string{"connection reset", "eof", "broken pipe", "server closed"}, func(s string) bool { return strings.Contains(message, s) })
+}
+
+// classify tells what an error alone says. What a file or standard output did
+// not take is no collector's trouble: EXP-05 tells of it.
 func classify(e *ExportHealth) trouble {
 	if !e.Failing || e.Protocol == "" {
 		return noTrouble
@@ -63,7 +80,7 @@ func exportCheck(kind trouble) func(*view, *Leaf, func(hit)) {
 	return func(v *view, l *Leaf, emit func(hit)) {
 		var in []*exportView
 		for i := range v.exports {
-			if e := &v.exports[i]; classify(&e.ExportHealth) == kind && e.failing >= l.threshold(v, "failing") {
+			if e := &v.exports[i]; v.classify(&e.ExportHealth) == kind && e.failing >= l.threshold(v, "failing") {
 				in = append(in, e)
 			}
 		}
@@ -177,7 +194,7 @@ func throttledExportLeaf() Leaf {
 			var in []*exportView
 			for i := range v.exports {
 				e := &v.exports[i]
-				kind := classify(&e.ExportHealth)
+				kind := v.classify(&e.ExportHealth)
 				if kind == throttledBySink && e.failing >= l.threshold(v, "failing") || kind == noTrouble && e.rejected > 0 {
 					in = append(in, e)
 				}
@@ -217,14 +234,14 @@ func droppedExportLeaf() Leaf {
 				}
 			}
 			if dropped > 0 {
-				emit(hit{evidence: []Evidence{number("dropped", dropped), number("exported", exported), text("reasons", counted(reasons)), text("signals", distinct(signals))}})
+				emit(hit{evidence: []Evidence{number("dropped", dropped), number("exported", exported), text("reasons", withCounts(reasons)), text("signals", distinct(signals))}})
 			}
 		},
 	}
 }
 
-// counted lists words with their counts, the greatest first.
-func counted(m map[string]uint64) string {
+// withCounts lists words with their counts, the greatest first.
+func withCounts(m map[string]uint64) string {
 	keys := make([]string, 0, len(m))
 	for k, n := range m {
 		if n > 0 {
@@ -242,6 +259,22 @@ func counted(m map[string]uint64) string {
 	return b.String()
 }
 
+func meshExportLeaf() Leaf {
+	return Leaf{
+		ID: "EXP-06", Title: "The mesh's proxy cuts the export", Class: Export, Severity: Error, Confidence: Likely,
+		Path:       []Step{{"Does it get out?", "no"}, {"Does the collector answer?", "no"}, {"Does a mesh's proxy take the connection?", "yes, and cuts it"}},
+		Condition:  "a mesh's proxy is in the pod, and export fails as connections are accepted and then cut",
+		Meaning:    "The proxy redirects wiretell's own connections to itself, accepts them whatever becomes of them, and cuts them when it cannot or may not reach the collector.",
+		Guard:      "A connection that is refused or gets no answer never reached a proxy: that is EXP-01.",
+		Thresholds: failingThreshold(10), Clear: 1, Live: true, Blind: true,
+		Evidence: exportKeys(),
+		Body:     "The mesh's proxy takes the connections to the collector[[ at {{endpoint}}]] and cuts them, for {{failing_seconds}} s ({{signals}}): {{error}}.",
+		Remedy: Remedy{Summary: "Leave the collector's port out of the redirection.", Command: "kubectl annotate pod POD traffic.sidecar.istio.io/excludeOutboundPorts=4317,4318",
+			Manifest: "metadata:\n  annotations:\n    traffic.sidecar.istio.io/excludeOutboundPorts: \"4317,4318\"\n    config.linkerd.io/skip-outbound-ports: \"4317,4318\"\n"},
+		check: exportCheck(cutByMesh),
+	}
+}
+
 func ownTrafficLeaf() Leaf {
 	return Leaf{
 		ID: "SELF-01", Title: "wiretell's own traffic is left out", Class: Export, Severity: Info, Confidence: Certain,
@@ -256,25 +289,6 @@ func ownTrafficLeaf() Leaf {
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if own, others := v.ledger[capture.FrameOwnExport], v.transportFrames(); own > 0 && others > 0 {
 				emit(hit{evidence: []Evidence{number("own_packets", own), number("packets", others)}})
-			}
-		},
-	}
-}
-
-func clockStepLeaf() Leaf {
-	return Leaf{
-		ID: "CLK-01", Title: "The clock stepped back", Class: Export, Severity: Warning, Confidence: Likely,
-		Path:      []Step{{"Do the times fit?", "no"}},
-		Condition: "packets were stamped more than a second before the packet before them",
-		Meaning:   "The clock was set back, or a file holds packets out of order. Durations across the step are wrong.",
-		Guard:     "Small disorder between interfaces is below a second and is not counted.",
-		Raise:     1, Clear: 3, Live: true, File: true,
-		Evidence: []Key{{Name: "steps", Description: "packets stamped before the one before them"}},
-		Body:     "The capture's clock stepped back {{steps time|times}}; durations across a step are wrong.",
-		Remedy:   Remedy{Summary: "Check time synchronisation of the node; put the packets of a file in order.", Command: "chronyc tracking; reordercap FILE ORDERED.pcap"},
-		check: func(v *view, _ *Leaf, emit func(hit)) {
-			if n := less(v.Snapshot.ClockSteps, v.base.ClockSteps); n > 0 {
-				emit(hit{evidence: []Evidence{number("steps", n)}})
 			}
 		},
 	}
@@ -396,8 +410,8 @@ func (v *view) wireErrors() bool {
 	}
 	// A scanner tries each port once, and a client that has gone away is nobody's
 	// fault.
-	return slices.ContainsFunc(v.seen.order, func(f *failure) bool {
-		return !f.outgoing() && f.repeated && f.count(v) >= maxInboundFailures
+	return slices.ContainsFunc(v.seen.failures.order, func(f *failure) bool {
+		return !f.key.outgoing() && f.last.repeated && f.in(v) >= maxInboundFailures
 	})
 }
 

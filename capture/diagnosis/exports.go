@@ -10,19 +10,29 @@ type exportBook struct {
 	since map[exportKey]capture.Time // when failing began
 }
 
-type exportCounts struct{ exported, rejected, dropped, folded uint64 }
+type exportCounts struct {
+	created, exported, rejected, dropped, folded, sampledOut, notSelected uint64
+}
 
 // exportView is one exporter and signal as the checks see it.
 type exportView struct {
 	ExportHealth
-	exported, rejected, dropped, folded uint64  // over the span
-	failing                             float64 // seconds, 0 when it does not
+	exportCounts         // over the span
+	failing      float64 // seconds, 0 when it does not
+}
+
+// spans returns how many spans were made in the span of time.
+func (e *exportView) spans() uint64 {
+	if e.Signal != "traces" {
+		return 0
+	}
+	return e.created
 }
 
 func keyOf(h *ExportHealth) exportKey { return exportKey{h.Exporter, h.Signal, h.Endpoint} }
 
 func countsOf(h *ExportHealth) exportCounts {
-	c := exportCounts{exported: h.Exported, rejected: h.Rejected, folded: h.Overflow}
+	c := exportCounts{created: h.Created, exported: h.Exported, rejected: h.Rejected, folded: h.Overflow, sampledOut: h.SampledOut, notSelected: h.NotSelected}
 	for _, n := range h.Dropped {
 		c.dropped += n
 	}
@@ -40,8 +50,10 @@ func (b *exportBook) view(now capture.Time, health []ExportHealth, final bool) [
 			was = b.base[k]
 		}
 		c := countsOf(h)
-		v.exported, v.rejected = less(c.exported, was.exported), less(c.rejected, was.rejected)
-		v.dropped, v.folded = less(c.dropped, was.dropped), less(c.folded, was.folded)
+		v.exportCounts = exportCounts{
+			less(c.created, was.created), less(c.exported, was.exported), less(c.rejected, was.rejected), less(c.dropped, was.dropped),
+			less(c.folded, was.folded), less(c.sampledOut, was.sampledOut), less(c.notSelected, was.notSelected),
+		}
 		if !h.Failing {
 			delete(b.since, k)
 		} else {

@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/wiretell/wiretell/capture"
 )
@@ -117,6 +118,9 @@ type ExportHealth struct {
 	FailingAt   capture.Time
 	LastError   string // without credentials
 	LastStatus  string // gRPC code or HTTP status of the last failure, "" for a dial error
+	// ClockSkew is how far the receiver's clock was ahead of this one at its last
+	// answer that told the time; 0 when none did.
+	ClockSkew time.Duration
 	// Overflow counts what went into a folded series as an instrument had reached
 	// a limit: each recording of a histogram, and each data point of a counter at
 	// each collection. Of metrics only; cumulative. The table of ports folds

@@ -21,7 +21,8 @@ type nearMiss struct {
 }
 
 func nearMisses() []nearMiss {
-	return slices.Concat(captureMisses(), trafficMisses(), qualityMisses(), networkMisses(), exportMisses())
+	return slices.Concat(captureMisses(), trafficMisses(), qualityMisses(), networkMisses(), exportMisses(),
+		environmentMisses(), filterKindMisses(), tlsMisses(), meshMisses(), closingMisses(), icmpMisses())
 }
 
 func captureMisses() []nearMiss {

@@ -42,6 +42,13 @@ type CaptureFacts struct {
 	// it does not; nil when it does, or when nobody asked for it.
 	Endpoint    string
 	EndpointErr error
+	// Own are the sockets that wiretell exports by; nil when there are none.
+	Own *capture.OwnFlows
+	// FilterErr is why the kernel does not take the filter, so that wiretell
+	// filters by itself; nil when it does, or there is none.
+	FilterErr error
+	// Selection is the expression of --select, "" when there is none.
+	Selection string
 	// RoutingNotes are sentences about where signals go, for the summary.
 	RoutingNotes []string
 }

@@ -13,6 +13,7 @@ const (
 	Direction               // are both halves there?
 	Unparsed                // seen, but not parsed: why?
 	Quality                 // how good is the capture?
+	Mesh                    // what does a mesh's proxy do to what is seen?
 	Network                 // what do packets and kernel prove of the network?
 	Export                  // does it get out, and what of wiretell itself?
 	NumClasses
@@ -21,7 +22,7 @@ const (
 // String returns the class's heading.
 func (c Class) String() string {
 	return [...]string{"Permission and environment", "Nothing seen", "Filter and port", "Direction and halves",
-		"Seen but not parsed", "Quality of the capture", "Network errors", "Export, clock, self"}[c]
+		"Seen but not parsed", "Quality of the capture", "Mesh and proxies", "Network errors", "Export, clock, self"}[c]
 }
 
 // Step is one question of the tree and the answer that leads on to a leaf.
@@ -88,6 +89,31 @@ type hit struct {
 	confidence Confidence
 }
 
+// verdict is what a check says of one port.
+type verdict uint8
+
+const (
+	absent verdict = iota // the leaf does not hold
+	quiet                 // nothing was there to judge by
+	holds
+)
+
+// portCheck makes the check of a leaf that looks at each server port by itself.
+// Evidence is only looked at when the leaf holds.
+func portCheck(judge func(v *view, l *Leaf, p *portView) ([]Evidence, verdict)) func(*view, *Leaf, func(hit)) {
+	return func(v *view, l *Leaf, emit func(hit)) {
+		for i := range v.ports {
+			p := &v.ports[i]
+			switch ev, says := judge(v, l, p); says {
+			case quiet:
+				emit(hit{subject: p.subject(), quiet: true})
+			case holds:
+				emit(hit{subject: p.subject(), evidence: ev})
+			}
+		}
+	}
+}
+
 // threshold returns the number of that name for this view. A name that the leaf
 // does not have is a mistake in the table, which a test finds.
 func (l *Leaf) threshold(v *view, name string) float64 {
@@ -106,7 +132,8 @@ func (l *Leaf) threshold(v *view, name string) float64 {
 func Leaves() []Leaf {
 	var all []Leaf
 	for _, group := range [...]func() []Leaf{
-		permissionLeaves, nothingLeaves, filterLeaves, directionLeaves, unparsedLeaves, qualityLeaves, networkLeaves, exportLeaves,
+		permissionLeaves, environmentLeaves, nothingLeaves, filterLeaves, directionLeaves, tlsLeaves, unparsedLeaves, qualityLeaves,
+		meshLeaves, networkLeaves, closingLeaves, flowLeaves, icmpLeaves, exportLeaves,
 	} {
 		all = append(all, group()...)
 	}

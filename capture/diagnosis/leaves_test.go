@@ -21,6 +21,7 @@ type fixture struct {
 	cause   func(*world) // in each window
 	cure    func(*world) // in each window afterwards; healthy traffic when nil
 	undo    func(*world) // once, before the cure
+	quiet   bool         // the cure proves nothing: the leaf holds on for a while
 	subject Subject
 	want    map[string]any // evidence, by key
 	file    func(*world)   // what makes the cause in a file, when it is not cause
@@ -70,7 +71,8 @@ func (w *world) hello(port uint16, role capture.Role, name string) {
 
 // fixtures has at least one per leaf, in the table's order.
 func fixtures() []fixture {
-	return slices.Concat(permissionFixtures(), nothingFixtures(), filterFixtures(), directionFixtures(), unparsedFixtures(), qualityFixtures(), networkFixtures(), exportFixtures())
+	return slices.Concat(permissionFixtures(), nothingFixtures(), filterFixtures(), directionFixtures(), unparsedFixtures(), qualityFixtures(), networkFixtures(), exportFixtures(),
+		environmentFixtures(), moreFilterFixtures(), pairingFixtures(), tlsFixtures(), protocolFixtures(), captureFixtures(), meshFixtures(), closingFixtures(), icmpFixtures(), moreExportFixtures())
 }
 
 func permissionFixtures() []fixture {
@@ -182,14 +184,14 @@ func unparsedFixtures() []fixture {
 	return []fixture{
 		{id: "TLS-01", cause: func(w *world) { w.healthy(); w.hello(8443, capture.RoleServer, "shop.example") }, cure: func(w *world) { w.healthy(); w.requests(8443, capture.RoleServer, 4) },
 			subject: inbound(8443), want: map[string]any{"client_hellos": int64(1), "encrypted_packets": int64(10), "server_names": "shop.example", "alpn": "h2, http/1.1", "version": "1.3"}},
-		{id: "TLS-02", also: []string{"OK-00"}, cause: func(w *world) {
+		{id: "TLS-02", quiet: true, also: []string{"OK-00"}, cause: func(w *world) {
 			w.healthy()
 			w.hello(443, capture.RoleClient, "b.example")
 			w.hello(443, capture.RoleClient, "a.example")
 		}, subject: outbound(443), want: map[string]any{"server_names": "a.example, b.example", "client_hellos": int64(2)}},
-		{id: "TLS-03", also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.unparsed(5432, capture.TCP, capture.RoleClient, capture.ReasonTLS, 6) }, subject: outbound(5432), want: map[string]any{"encrypted_packets": int64(6)}},
-		{id: "QUIC-01", also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.unparsed(443, capture.UDP, capture.RoleClient, capture.ReasonQUIC, 6) }, subject: outbound(443), want: map[string]any{"packets": int64(6)}},
-		{id: "H2-01", cause: func(w *world) {
+		{id: "TLS-03", quiet: true, also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.unparsed(5432, capture.TCP, capture.RoleClient, capture.ReasonTLS, 6) }, subject: outbound(5432), want: map[string]any{"encrypted_packets": int64(6)}},
+		{id: "QUIC-01", quiet: true, also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.unparsed(443, capture.UDP, capture.RoleClient, capture.ReasonQUIC, 6) }, subject: outbound(443), want: map[string]any{"packets": int64(6)}},
+		{id: "H2-01", quiet: true, cause: func(w *world) {
 			w.healthy()
 			w.unparsed(50051, capture.TCP, capture.RoleServer, capture.ReasonHTTP2, 8)
 		}, subject: inbound(50051), want: map[string]any{"packets": int64(8)}},
@@ -197,11 +199,11 @@ func unparsedFixtures() []fixture {
 			w.healthy()
 			w.unparsed(8080, capture.TCP, capture.RoleServer, capture.ReasonUpgraded, 8)
 		}, subject: inbound(8080), want: map[string]any{"packets": int64(8)}},
-		{id: "PROTO-03", cause: func(w *world) {
+		{id: "PROTO-03", quiet: true, cause: func(w *world) {
 			w.healthy()
 			w.unparsed(9000, capture.TCP, capture.RoleServer, capture.ReasonUnknownProtocol, 8)
 		}, subject: inbound(9000), want: map[string]any{"packets": int64(8), "share": float64(100)}},
-		{id: "PROTO-04", cause: func(w *world) {
+		{id: "PROTO-04", quiet: true, cause: func(w *world) {
 			w.healthy()
 			w.unparsed(5432, capture.TCP, capture.RoleClient, capture.ReasonJoinedMidstream, 30)
 		}, subject: outbound(5432), want: map[string]any{"packets": int64(30), "share": float64(100)}},
@@ -410,12 +412,12 @@ func TestLeaves(t *testing.T) {
 				cure = (*world).healthy
 			}
 			w.run(leaf.Clear, cure)
-			if quiet := w.tree.cfg.Quiet; leaf.ID == "TLS-02" || leaf.ID == "QUIC-01" || leaf.ID == "TLS-03" || leaf.ID == "H2-01" || leaf.ID == "PROTO-03" || leaf.ID == "PROTO-04" {
+			if fx.quiet {
 				// The cause's port has gone quiet, which proves nothing for a while.
 				if _, held := w.held(fx.id); !held {
 					t.Error("cleared by a window that proves nothing")
 				}
-				w.run(quiet, cure)
+				w.run(w.tree.cfg.Quiet, cure)
 			}
 			if f, held := w.held(fx.id); held {
 				t.Errorf("not cleared after %d windows: %s", leaf.Clear, f.Body)

@@ -11,9 +11,9 @@ func networkLeaves() []Leaf {
 }
 
 // outgoing reports whether the connecting side of f is here, or may be.
-func (f *failure) outgoing() bool { return f.role != capture.RoleServer }
+func (f *failureKey) outgoing() bool { return f.role != capture.RoleServer }
 
-func (f *failure) subject() Subject {
+func (f *failureKey) subject() Subject {
 	s := Subject{Port: f.port, Peer: f.peer}
 	switch f.role {
 	case capture.RoleClient:
@@ -33,19 +33,19 @@ func failureKeys() []Key {
 // failureCheck makes the check for outgoing connects that failed for one of why.
 func failureCheck(more func(*failure) []Evidence, why ...capture.Reason) func(*view, *Leaf, func(hit)) {
 	return func(v *view, l *Leaf, emit func(hit)) {
-		for _, f := range v.seen.order {
-			if !f.outgoing() || !slices.Contains(why, f.why) {
+		for _, f := range v.seen.failures.order {
+			if !f.key.outgoing() || !slices.Contains(why, f.key.why) {
 				continue
 			}
-			n := f.count(v)
+			n := f.in(v)
 			if float64(n) < l.threshold(v, "connects") {
 				continue
 			}
-			ev := []Evidence{number("failed", n), number("attempts", uint64(f.attempts)), seconds("seconds", f.elapsed.Seconds())}
+			ev := []Evidence{number("failed", n), number("attempts", uint64(f.last.attempts)), seconds("seconds", f.last.elapsed.Seconds())}
 			if more != nil {
 				ev = append(ev, more(f)...)
 			}
-			emit(hit{subject: f.subject(), evidence: ev})
+			emit(hit{subject: f.key.subject(), evidence: ev})
 		}
 	}
 }
@@ -96,9 +96,9 @@ func rejectedLeaf() Leaf {
 		Body:     "{{failed connect|connects}} to {{peer}} port {{port}} {{failed: was|were}} rejected by ICMP: {{reason}}[[ (type {{icmp_type}}, code {{icmp_code}})]].",
 		Remedy:   Remedy{Summary: "Look at the firewall or router that sent the error.", Command: "ip route get {{peer}}; tracepath {{peer}}; kubectl get networkpolicy -A"},
 		check: failureCheck(func(f *failure) []Evidence {
-			ev := []Evidence{text("reason", f.why.String())}
-			if f.hasICMP {
-				ev = append(ev, number("icmp_type", uint64(f.icmp.Type)), number("icmp_code", uint64(f.icmp.Code)))
+			ev := []Evidence{text("reason", f.key.why.String())}
+			if f.last.hasICMP {
+				ev = append(ev, number("icmp_type", uint64(f.last.icmp.Type)), number("icmp_code", uint64(f.last.icmp.Code)))
 			}
 			return ev
 		}, capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited, capture.ReasonPortUnreachable, capture.ReasonProtoUnreachable),
@@ -111,11 +111,11 @@ func (v *view) inboundRefusals(yield func(f *failure, n uint64, loopback bool)) 
 	if !v.Kernel.Has(capture.KnownSockets) {
 		return
 	}
-	for _, f := range v.seen.order {
-		if f.role != capture.RoleServer || f.why != capture.ReasonRefused || slices.Contains(v.listening(true), f.port) {
+	for _, f := range v.seen.failures.order {
+		if f.key.role != capture.RoleServer || f.key.why != capture.ReasonRefused || slices.Contains(v.listening(true), f.key.port) {
 			continue
 		}
-		yield(f, f.count(v), slices.Contains(v.listening(false), f.port))
+		yield(f, f.in(v), slices.Contains(v.listening(false), f.key.port))
 	}
 }
 
@@ -132,8 +132,8 @@ func inboundRefusedLeaf() Leaf {
 		Remedy:   Remedy{Summary: "Let the Service's targetPort name a port that listens.", Command: "kubectl get service SERVICE -o jsonpath='{.spec.ports}'; kubectl logs POD -c APP"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			v.inboundRefusals(func(f *failure, n uint64, loopback bool) {
-				if !loopback && f.repeated && float64(n) >= l.threshold(v, "connects") {
-					emit(hit{subject: f.subject(), evidence: []Evidence{number("failed", n), text("client", f.client.String()), text("listening", joinPorts(v.listening(true)))}})
+				if !loopback && f.last.repeated && float64(n) >= l.threshold(v, "connects") {
+					emit(hit{subject: f.key.subject(), evidence: []Evidence{number("failed", n), text("client", f.last.client.String()), text("listening", joinPorts(v.listening(true)))}})
 				}
 			})
 		},
@@ -154,7 +154,7 @@ func loopbackBindLeaf() Leaf {
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			v.inboundRefusals(func(f *failure, n uint64, loopback bool) {
 				if loopback && float64(n) >= l.threshold(v, "connects") {
-					emit(hit{subject: f.subject(), evidence: []Evidence{number("failed", n), text("client", f.client.String())}})
+					emit(hit{subject: f.key.subject(), evidence: []Evidence{number("failed", n), text("client", f.last.client.String())}})
 				}
 			})
 		},

@@ -15,13 +15,35 @@ const (
 	maxNames     = 16  // server names of one port
 	maxNameBytes = 128 // of one name
 	maxFailures  = 256 // kinds of failed connects
+	maxErrors    = 256 // kinds of ICMP errors
 )
+
+// happening is what observations are counted by on a port.
+type happening uint8
+
+const (
+	cutResponse happening = iota
+	cutRequest
+	cutByReset    // of the responses cut, those by a reset
+	stalled       // a response began, and then nothing came any more
+	unsolicited   // a response that no request asked for
+	badRequest    // a response of status 400
+	unavailable   // a response of status 503
+	serverReset   // the server reset a connection with an exchange in flight
+	clientReset   // the client did
+	tlsAlert      // a fatal alert in the clear
+	plainAnswer   // a ClientHello was answered in the clear
+	namelessHello // a ClientHello without a name, or with an encrypted one
+	numHappenings
+)
+
+type happenings [numHappenings]uint64
 
 // observed gathers what only observations tell: names and peers.
 type observed struct {
 	ports    map[capture.PortKey]*portSeen
-	failures map[failureKey]*failure
-	order    []*failure // of first sight
+	failures table[failureKey, connects]
+	errors   table[icmpKey, icmpSeen]
 	names    resolutions
 	// broken counts exchanges that the network or a peer cut, or let time out,
 	// after they had begun: since the start, and at the beginning of the window.
@@ -32,18 +54,28 @@ type observed struct {
 
 // portSeen is what was observed on one port.
 type portSeen struct {
-	names, alpn  []string // of ClientHellos
-	moreNames    uint64
-	version      uint16 // of the last hello
-	ech          uint64
-	midstream    uint64      // TLS recognised midway
-	cut, cutBase cutMessages // since the start; at the beginning of the window
+	names, alpn []string // of ClientHellos
+	moreNames   uint64
+	version     uint16 // of the last hello
+	alert       uint8  // the last fatal one
+	alertFrom   capture.Side
+	ech         uint64
+	midstream   uint64     // TLS recognised midway
+	total, base happenings // since the start; at the beginning of the window
 }
 
-// cutMessages counts messages that ended early.
-type cutMessages struct {
-	responses, requests uint64
-	resets              uint64 // of the responses, by a reset
+// in returns what happened in the span.
+func (p *portSeen) in(v *view) happenings {
+	if p == nil {
+		return happenings{}
+	}
+	n := p.total
+	if !v.final {
+		for i := range n {
+			n[i] -= p.base[i]
+		}
+	}
+	return n
 }
 
 type failureKey struct {
@@ -54,28 +86,42 @@ type failureKey struct {
 }
 
 // failure counts connects that failed alike.
-type failure struct {
-	failureKey
-	total, base uint64 // since the start; at the beginning of the window
-	attempts    int    // most SYNs of one connect
-	elapsed     time.Duration
-	client      netip.Addr // who tried last
-	repeated    bool       // somebody tried twice in a row
-	idle        int        // windows without one
-	icmp        capture.ICMPHeader
-	hasICMP     bool
+type failure = counted[failureKey, connects]
+
+// connects is what is known of them.
+type connects struct {
+	attempts int // most SYNs of one connect
+	elapsed  time.Duration
+	client   netip.Addr // who tried last
+	repeated bool       // somebody tried twice in a row
+	icmp     capture.ICMPHeader
+	hasICMP  bool
 }
 
 func newObserved() *observed {
-	return &observed{ports: make(map[capture.PortKey]*portSeen), failures: make(map[failureKey]*failure), names: newResolutions()}
+	return &observed{
+		ports: make(map[capture.PortKey]*portSeen), failures: newTable[failureKey, connects](maxFailures),
+		errors: newTable[icmpKey, icmpSeen](maxErrors), names: newResolutions(),
+	}
 }
 
 func (o *observed) observe(ob capture.Observation) {
 	switch ob := ob.(type) {
 	case *capture.TLSHello:
 		o.hello(ob)
+	case *capture.TLSAlert:
+		o.alert(ob)
+	case *capture.ParseError:
+		// The other way round, HTTP that TLS answers, is PortStats.ParseErrors'.
+		if ob.Protocol == capture.ProtocolTLS && ob.From == capture.Server && ob.Why == capture.ReasonSwitchedProtocol {
+			o.happened(&ob.Conn, plainAnswer)
+		}
 	case *capture.ConnFailed:
 		o.failed(ob)
+	case *capture.ConnReset:
+		o.reset(ob)
+	case *capture.ICMPError:
+		o.icmp(ob)
 	case *capture.DNSLookup:
 		if !o.names.observe(ob) {
 			o.beyond++
@@ -85,40 +131,78 @@ func (o *observed) observe(ob capture.Observation) {
 	}
 }
 
+func (o *observed) happened(c *capture.Conn, what ...happening) {
+	if p := o.port(c); p != nil {
+		for _, h := range what {
+			p.total[h]++
+		}
+	}
+}
+
 // exchange takes note of a message that the network or a peer cut. A response
 // that began (it has a status) and whose connection was then reset, or reported
 // unreachable, is cut as one that a close ends early.
 func (o *observed) exchange(x *capture.Exchange) {
-	var request, reset bool
+	switch x.Status {
+	case 400:
+		o.happened(&x.Conn, badRequest)
+	case 503:
+		o.happened(&x.Conn, unavailable)
+	}
 	switch x.Error {
 	case capture.ReasonRequestTruncated:
-		request = true
+		o.broken++
+		o.happened(&x.Conn, cutRequest)
 	case capture.ReasonResponseTruncated:
+		o.broken++
+		o.happened(&x.Conn, cutResponse)
 	case capture.ReasonReset, capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited:
-		if x.Status == 0 {
-			return // nothing of the response came: PortStats.UnansweredBy has it
+		switch {
+		case x.Status == 0: // nothing of the response came: PortStats.UnansweredBy has it
+			return
+		case x.Error == capture.ReasonReset:
+			o.happened(&x.Conn, cutResponse, cutByReset)
+		default:
+			o.happened(&x.Conn, cutResponse)
 		}
-		reset = x.Error == capture.ReasonReset
+		o.broken++
 	case capture.ReasonTimedOut:
 		if x.Status != 0 {
 			o.broken++ // perhaps only a stream of events with nothing to say
+			o.happened(&x.Conn, stalled)
 		}
-		return
+	case capture.ReasonUnsolicited:
+		o.happened(&x.Conn, unsolicited)
+	}
+}
+
+// reset takes note of a connection that was reset with an exchange in flight.
+// Idle connections are closed so by many clients, and after a FIN it is too
+// late to do harm.
+func (o *observed) reset(r *capture.ConnReset) {
+	switch {
+	case r.Phase != capture.PhaseRequest && r.Phase != capture.PhaseResponse:
+	case r.By == capture.Server:
+		o.happened(&r.Conn, serverReset)
 	default:
+		o.happened(&r.Conn, clientReset)
+	}
+}
+
+// Alerts that say goodbye (RFC 8446, section 6.1).
+const (
+	alertCloseNotify  = 0
+	alertUserCanceled = 90
+	alertFatal        = 2
+)
+
+func (o *observed) alert(a *capture.TLSAlert) {
+	if a.Level != alertFatal || a.Description == alertCloseNotify || a.Description == alertUserCanceled {
 		return
 	}
-	o.broken++
-	p := o.port(&x.Conn)
-	if p == nil {
-		return
-	}
-	if request {
-		p.cut.requests++
-	} else {
-		p.cut.responses++
-	}
-	if reset {
-		p.cut.resets++
+	if p := o.port(&a.Conn); p != nil {
+		p.total[tlsAlert]++
+		p.alert, p.alertFrom = a.Description, a.From
 	}
 }
 
@@ -153,6 +237,9 @@ func (o *observed) hello(h *capture.TLSHello) {
 	}
 	if h.ECH {
 		p.ech++
+	}
+	if h.ECH || len(h.SNI) == 0 {
+		p.total[namelessHello]++
 	}
 	p.names = p.remember(p.names, h.SNI)
 	for a := range strings.SplitSeq(string(h.ALPN), ",") {
@@ -192,25 +279,18 @@ func (o *observed) failed(f *capture.ConnFailed) {
 	if k.role != capture.RoleServer {
 		k.peer = f.Conn.Server.IP()
 	}
-	e := o.failures[k]
+	e := o.failures.count(k)
 	if e == nil {
-		if len(o.order) >= maxFailures {
-			o.beyond++
-			return
-		}
-		e = &failure{failureKey: k}
-		o.failures[k] = e
-		o.order = append(o.order, e)
+		o.beyond++
+		return
 	}
-	client := f.Conn.Client.IP()
-	e.repeated = e.repeated || e.client == client
-	e.client = client
-	e.total++
-	e.idle = 0
-	e.attempts = max(e.attempts, f.Attempts)
-	e.elapsed = max(e.elapsed, f.Elapsed)
+	client, c := f.Conn.Client.IP(), &e.last
+	c.repeated = c.repeated || c.client == client
+	c.client = client
+	c.attempts = max(c.attempts, f.Attempts)
+	c.elapsed = max(c.elapsed, f.Elapsed)
 	if f.HasICMP {
-		e.icmp, e.hasICMP = f.ICMP, true
+		c.icmp, c.hasICMP = f.ICMP, true
 	}
 }
 
@@ -218,26 +298,12 @@ func (o *observed) failed(f *capture.ConnFailed) {
 // kinds of failure that have not been seen for quiet windows.
 func (o *observed) endWindow(quiet int) {
 	for _, p := range o.ports {
-		p.cutBase = p.cut
+		p.base = p.total
 	}
 	o.brokenBase = o.broken
 	o.names.endWindow(quiet)
-	o.order = slices.DeleteFunc(o.order, func(f *failure) bool {
-		f.base = f.total
-		if f.idle++; f.idle <= quiet {
-			return false
-		}
-		delete(o.failures, f.failureKey)
-		return true
-	})
-}
-
-// count returns how often f happened in the span.
-func (f *failure) count(v *view) uint64 {
-	if v.final {
-		return f.total
-	}
-	return f.total - f.base
+	o.failures.endWindow(quiet)
+	o.errors.endWindow(quiet)
 }
 
 // list joins names for a sentence.

@@ -3,8 +3,6 @@ package diagnosis
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/wiretell/wiretell/capture"
@@ -14,11 +12,6 @@ const netRawManifest = `securityContext:
   capabilities:
     drop: [ALL]
     add: [NET_RAW]
-`
-
-const nativeSidecarManifest = `initContainers:
-- name: wiretell
-  restartPolicy: Always
 `
 
 // refused classifies why the packet socket could not be had.
@@ -75,7 +68,7 @@ func processKeys() []Key {
 }
 
 func permissionLeaves() []Leaf {
-	return []Leaf{notGrantedLeaf(), notEffectiveLeaf(), profileLeaf(), noPacketSocketsLeaf(), smallRingLeaf(), sourceLostLeaf(), interfaceMissingLeaf(), onlyLoopbackLeaf(), lateStartLeaf()}
+	return []Leaf{notGrantedLeaf(), notEffectiveLeaf(), profileLeaf(), noPacketSocketsLeaf(), smallRingLeaf(), sourceLostLeaf()}
 }
 
 func notGrantedLeaf() Leaf {
@@ -203,114 +196,6 @@ func sourceLostLeaf() Leaf {
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if refusal(v.Capture.Err) == otherwiseLost {
 				emit(hit{evidence: []Evidence{text("error", v.Capture.Err.Error())}})
-			}
-		},
-	}
-}
-
-func interfaceMissingLeaf() Leaf {
-	return Leaf{
-		ID: "ENV-01", Title: "An interface that was asked for does not exist", Class: Permission, Severity: Warning, Confidence: Certain,
-		Path:      []Step{{"Are the interfaces there?", "no"}},
-		Condition: "a configured interface is not in this network namespace",
-		Meaning:   "wiretell was told to capture on an interface that is not there. It goes on watching in case it appears.",
-		Guard:     "An interface may appear later: wiretell keeps watching, and the finding clears.",
-		Clear:     1, Live: true, Blind: true,
-		Evidence: []Key{{Name: "present", Description: "interfaces that exist"}},
-		Body:     "Interface {{interface}} does not exist here[[; present: {{present}}]].",
-		Remedy:   Remedy{Summary: "Leave --interface out to capture on all interfaces, or name one that exists.", Command: "ip -brief link; wiretell run"},
-		check: func(v *view, _ *Leaf, emit func(hit)) {
-			var present []string
-			if v.Kernel != nil {
-				for i := range v.Kernel.Interfaces {
-					present = append(present, v.Kernel.Interfaces[i].Name)
-				}
-			}
-			slices.Sort(present)
-			for _, name := range v.Capture.Missing {
-				emit(hit{subject: Subject{Interface: name}, evidence: []Evidence{text("present", strings.Join(present, ", "))}})
-			}
-		},
-	}
-}
-
-func onlyLoopbackLeaf() Leaf {
-	return Leaf{
-		ID: "ENV-03", Title: "Only the loopback interface", Class: Permission, Severity: Warning, Confidence: Certain,
-		Path:      []Step{{"Are we where the traffic is?", "no: only lo"}},
-		Condition: "no interface but loopback is up",
-		Meaning:   "This network namespace has no way out. Either wiretell is not in the application's namespace, or the namespace is one that its application has left: a container that was restarted gets a new one.",
-		Guard:     "At an early start the interface may still be missing, so the leaf waits for a window.",
-		Raise:     1, Clear: 1, Live: true, Blind: true,
-		Evidence: []Key{{Name: "lost", Description: "whether there was another interface earlier in this run"}, {Name: "down", Description: "interfaces that exist and are down"}},
-		Body:     "This network namespace has only lo up[[{{lost?}}; the interface that was up earlier in this run is gone]][[; down: {{down}}]].",
-		Remedy: Remedy{
-			Summary:  "Put wiretell into the application's pod or network namespace; if the application was restarted, restart wiretell so that it joins the new one.",
-			Command:  "docker run --network container:APP --cap-drop ALL --cap-add NET_RAW IMAGE run",
-			Manifest: "spec:\n  template:\n    spec:\n      containers:\n      - name: APP\n      - name: wiretell   # in the same pod\n",
-		},
-		check: func(v *view, _ *Leaf, emit func(hit)) {
-			if !v.Kernel.Has(capture.KnownLinks) {
-				return
-			}
-			if up, _ := outside(v.Kernel); up {
-				return
-			}
-			_, down := outside(v.Kernel)
-			lost := false
-			if v.first.Has(capture.KnownLinks) {
-				lost, _ = outside(v.first)
-			}
-			h := hit{evidence: []Evidence{truth("lost", lost), text("down", strings.Join(down, ", "))}}
-			if lost {
-				h.sharper, h.severity, h.confidence = true, Error, Certain
-			}
-			emit(h)
-		},
-	}
-}
-
-// outside reports whether an interface beside loopback is up, and names those
-// that are down.
-func outside(k *capture.Kernel) (up bool, down []string) {
-	for i := range k.Interfaces {
-		switch d := &k.Interfaces[i]; {
-		case d.Loopback:
-		case d.Up:
-			up = true
-		default:
-			down = append(down, d.Name)
-		}
-	}
-	slices.Sort(down)
-	return up, down
-}
-
-func lateStartLeaf() Leaf {
-	return Leaf{
-		ID: "ENV-06", Title: "Connections are older than the capture", Class: Permission, Severity: Info, Confidence: Certain,
-		Path:      []Step{{"Were we there from the start?", "no"}},
-		Condition: "the kernel listed established connections when the capture began, and at least one of them is still there",
-		Meaning:   "wiretell started after the application. HTTP/1 is picked up at the next message; HTTP/2 header tables and TLS handshakes of those connections were missed and cannot be had later.",
-		Guard:     "For information only. It clears when the last of those connections has ended.",
-		Clear:     1, Live: true, Blind: true,
-		Evidence: []Key{{Name: "connections", Description: "established when the capture began"}, {Name: "remaining", Description: "of those, still there (of the first 256)"}},
-		Body:     "{{connections connection|connections}} existed before the capture, {{remaining of them still does|of them still do}}; HTTP/2 and TLS on them cannot be followed.",
-		Remedy: Remedy{Summary: "Start wiretell before the application: as a native sidecar (Kubernetes 1.29 and later), or restart the clients.",
-			Manifest: nativeSidecarManifest, URL: "https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/"},
-		check: func(v *view, _ *Leaf, emit func(hit)) {
-			if !v.first.Has(capture.KnownSockets) || !v.Kernel.Has(capture.KnownSockets) {
-				return
-			}
-			n := v.first.Sockets[capture.SocketEstablished]
-			remaining := uint64(0)
-			for _, p := range v.first.Established {
-				if slices.Contains(v.Kernel.Established, p) {
-					remaining++
-				}
-			}
-			if n > 0 && remaining > 0 {
-				emit(hit{evidence: []Evidence{number("connections", uint64(n)), number("remaining", remaining)}})
 			}
 		},
 	}

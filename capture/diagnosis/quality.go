@@ -6,7 +6,7 @@ const moreCPUManifest = "resources:\n  requests:\n    cpu: 200m\n  # no limits.c
 
 func qualityLeaves() []Leaf {
 	return []Leaf{kernelDropsLeaf(), throttledLeaf(), queueLeaf(), lagLeaf(), coverageLeaf(), truncatedLeaf(), gapsLeaf(false), gapsLeaf(true),
-		bufferLeaf(), tableLeaf(), memoryLeaf()}
+		bufferLeaf(), tableLeaf(), givenUpLeaf(), memoryLeaf(), twiceLeaf()}
 }
 
 func kernelDropsLeaf() Leaf {
@@ -239,6 +239,27 @@ func tableLeaf() Leaf {
 	}
 }
 
+func givenUpLeaf() Leaf {
+	return Leaf{
+		ID: "QUAL-11", Title: "Exchanges were given up for silence", Class: Quality, Severity: Info, Confidence: Certain,
+		Path:       []Step{{"Is the capture whole?", "yes"}, {"Did every exchange end by itself?", "no, some fell silent"}},
+		Condition:  "responses began, and then nothing came for as long as a silent connection is followed",
+		Meaning:    "wiretell lets a connection go that has been silent for long, and closes its span as unfinished. What comes later is taken for a connection joined midway.",
+		Guard:      "Long polling and streams of events are silent on purpose: for information only. Requests that got no answer at all are DIR-02.",
+		Thresholds: []Threshold{{"exchanges", "exchanges", 3, 1}},
+		Raise:      1, Clear: 3, Live: true, File: true,
+		Evidence: []Key{{Name: "exchanges", Description: "exchanges given up in the middle of the response"}},
+		Body:     "{{exchanges exchange|exchanges}} on port {{port}}[[ ({{direction}})]] fell silent in the middle of the response and {{exchanges: was|were}} closed as unfinished.",
+		Remedy:   Remedy{Summary: "If that is how the application works follow silent connections for longer.", Command: "wiretell run --idle-timeout 1h"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			if float64(p.did[stalled]) < l.threshold(v, "exchanges") {
+				return nil, absent
+			}
+			return []Evidence{number("exchanges", p.did[stalled])}, holds
+		}),
+	}
+}
+
 func memoryLeaf() Leaf {
 	return Leaf{
 		ID: "QUAL-12", Title: "The memory limit is near", Class: Quality, Severity: Warning, Confidence: Possible,
@@ -258,6 +279,55 @@ func memoryLeaf() Leaf {
 			if c := v.Kernel.CGroup; c.MemoryMax > 0 && 100*ratio(c.MemoryCurrent, c.MemoryMax) >= l.threshold(v, "share") {
 				emit(hit{evidence: []Evidence{number("bytes", c.MemoryCurrent), number("limit_bytes", c.MemoryMax), percent("share", c.MemoryCurrent, c.MemoryMax)}})
 			}
+		},
+	}
+}
+
+// maxTwice is the percentage of duplicates above which packets are held to be
+// captured twice: no network sends every third segment again.
+const maxTwice = 33
+
+// twice reports whether most segments are seen twice, and how many were.
+func (v *view) twice() (seen bool, duplicates uint64) {
+	l := &v.ledger
+	duplicates = l[capture.SegmentDuplicate]
+	all := duplicates + l[capture.SegmentInOrder] + l[capture.SegmentDelayed] + l[capture.SegmentOverlap] + l[capture.SegmentLate]
+	if duplicates < 100 || 100*ratio(duplicates, all) < maxTwice {
+		return false, duplicates
+	}
+	if kernel, known := v.grown(capture.KnownTCP, func(k *capture.Kernel) uint64 { return k.TCP.RetransSegs }); known && kernel*2 > duplicates {
+		return false, duplicates // they were sent again
+	}
+	return true, duplicates
+}
+
+func twiceLeaf() Leaf {
+	return Leaf{
+		ID: "QUAL-13", Title: "Packets are seen twice", Class: Quality, Severity: Info, Confidence: Likely,
+		Path:       []Step{{"Is the capture whole?", "more than whole: packets are seen twice"}},
+		Condition:  "a third and more of the TCP segments with payload were seen before, while the kernel sent few of them again",
+		Meaning:    "The same packet passes several captured interfaces, as a bridge and its ends. Exchanges are counted once, as a byte is only taken once; packets and bytes of interfaces are counted on each.",
+		Guard:      "Segments that are sent again look alike: the kernel's own count of those is set against it, and no network loses this many.",
+		Thresholds: []Threshold{{"segments", "segments seen before", 100, 100}, {"share", "percent of the segments with payload", maxTwice, maxTwice}},
+		Raise:      2, Clear: 3, Live: true, File: true,
+		Evidence: []Key{{Name: "duplicates", Description: "segments seen before"}, {Name: "interfaces", Description: "interfaces with frames"}},
+		Body:     "{{duplicates segment was|segments were}} captured more than once, on {{interfaces interface|interfaces}}: exchanges are counted once.",
+		Remedy:   Remedy{Summary: "Nothing is lost; capturing on one interface of the way spares the work.", Command: "ip -brief link; wiretell run --interface eth0"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			seen, n := v.twice()
+			if !seen {
+				return
+			}
+			interfaces := uint64(0)
+			for i := range v.Snapshot.Interfaces {
+				for d := range v.Snapshot.Interfaces[i] {
+					if v.Snapshot.Interfaces[i][d][capture.TCP] != [capture.NumNetworks]capture.Tally{} {
+						interfaces++
+						break
+					}
+				}
+			}
+			emit(hit{evidence: []Evidence{number("duplicates", n), number("interfaces", interfaces)}})
 		},
 	}
 }

@@ -49,6 +49,7 @@ func (p *portView) subtract(o *capture.PortStats) {
 		{&p.Conns, o.Conns}, {&p.Failed, o.Failed}, {&p.Resets, o.Resets},
 		{&p.Answered, o.Answered}, {&p.Unanswered, o.Unanswered}, {&p.Orphans, o.Orphans}, {&p.Probes, o.Probes},
 		{&p.ClientHellos, o.ClientHellos}, {&p.ServerHellos, o.ServerHellos}, {&p.Gaps, o.Gaps}, {&p.GapBytes, o.GapBytes},
+		{&p.FilteredHTTP, o.FilteredHTTP}, {&p.ProxyHeaders, o.ProxyHeaders},
 	} {
 		*n.a = less(*n.a, n.b)
 	}

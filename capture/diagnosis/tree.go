@@ -224,7 +224,9 @@ func (t *Tree) view(now capture.Time, in *Input, closed, final bool) *view {
 		t.ports = spanPorts(t.ports[:0], in.Snapshot.Ports, v.base.Ports)
 		v.ports = t.ports
 		for i := range v.ports {
-			v.ports[i].seen = t.seen.ports[v.ports[i].PortKey]
+			p := &v.ports[i]
+			p.seen = t.seen.ports[p.PortKey]
+			p.did = p.seen.in(v)
 		}
 	}
 	cover := t.coverBase

@@ -259,8 +259,8 @@ func TestBounds(t *testing.T) {
 		}
 	})
 	o := w.tree.seen
-	if len(o.ports) > maxSeenPorts || len(o.order) > maxFailures || len(o.failures) > maxFailures {
-		t.Errorf("%d ports, %d failures", len(o.ports), len(o.order))
+	if len(o.ports) > maxSeenPorts || len(o.failures.order) > maxFailures || len(o.failures.byKey) > maxFailures {
+		t.Errorf("%d ports, %d failures", len(o.ports), len(o.failures.order))
 	}
 	for _, p := range o.ports {
 		if len(p.names) > maxNames || len(p.alpn) > maxNames {
@@ -282,8 +282,8 @@ func TestBounds(t *testing.T) {
 	}
 	// The flood over, its peers are forgotten.
 	w.run(25, (*world).healthy)
-	if len(o.order) != 0 || len(o.failures) != 0 {
-		t.Errorf("%d failures are remembered for ever", len(o.order))
+	if len(o.failures.order) != 0 || len(o.failures.byKey) != 0 {
+		t.Errorf("%d failures are remembered for ever", len(o.failures.order))
 	}
 }
 

@@ -1,146 +1,27 @@
 package diagnosis
 
 import (
-	"fmt"
-
 	"github.com/wiretell/wiretell/capture"
 )
 
 func unparsedLeaves() []Leaf {
-	return []Leaf{tlsInboundLeaf(), tlsOutboundLeaf(), tlsMidstreamLeaf(), quicLeaf(), http2Leaf(), upgradedLeaf(), unknownProtocolLeaf(), joinedMidwayLeaf(), parseErrorLeaf(), unreadableFramesLeaf(), fragmentsLeaf(), noMessageLeaf()}
-}
-
-// tlsVersion names a protocol version (RFC 8446, section 4.2.1).
-func tlsVersion(v uint16) string {
-	switch v {
-	case 0x0301, 0x0302, 0x0303, 0x0304:
-		return fmt.Sprintf("1.%d", v-0x0301)
-	case 0:
-		return ""
-	}
-	return fmt.Sprintf("0x%04x", v)
-}
-
-func tlsEvidence(p *portView) []Evidence {
-	u := p.Unparsed[capture.ReasonTLS]
-	ev := []Evidence{number("client_hellos", p.ClientHellos), number("server_hellos", p.ServerHellos),
-		number("encrypted_packets", u.Packets), number("encrypted_bytes", u.Bytes)}
-	if s := p.seen; s != nil {
-		ev = append(ev, text("server_names", list(s.names, s.moreNames)), text("alpn", list(s.alpn, 0)), text("version", tlsVersion(s.version)), number("encrypted_hellos", s.ech))
-	}
-	return ev
-}
-
-func tlsKeys() []Key {
-	return []Key{{Name: "client_hellos", Description: "handshakes begun"}, {Name: "server_hellos", Description: "handshakes answered"},
-		{Name: "encrypted_packets", Description: "packets with TLS records"}, {Name: "encrypted_bytes", Description: "bytes in them"},
-		{Name: "server_names", Description: "names asked for (SNI), at most 8"}, {Name: "alpn", Description: "protocols offered"},
-		{Name: "version", Description: "TLS version chosen, or the highest offered", Volatile: true}, {Name: "encrypted_hellos", Description: "hellos that hide the name (ECH)"}}
-}
-
-// tlsCheck makes the check for ports on which handshakes were seen.
-func tlsCheck(inbound bool) func(*view, *Leaf, func(hit)) {
-	return func(v *view, l *Leaf, emit func(hit)) {
-		for i := range v.ports {
-			p := &v.ports[i]
-			if p.Transport != capture.TCP || p.inbound() != inbound || p.total.ClientHellos == 0 {
-				continue
-			}
-			n := p.ClientHellos + p.Unparsed[capture.ReasonTLS].Packets
-			switch {
-			case float64(n) >= l.threshold(v, "packets"):
-				emit(hit{subject: p.subject(), evidence: tlsEvidence(p)})
-			case p.payload() == 0:
-				emit(hit{subject: p.subject(), quiet: true})
-			}
-		}
-	}
-}
-
-func tlsThresholds() []Threshold {
-	return []Threshold{{"packets", "hellos or encrypted packets", 1, 1}}
-}
-
-func tlsInboundLeaf() Leaf {
-	return Leaf{
-		ID: "TLS-01", Title: "A port is encrypted", Class: Unparsed, Severity: Warning, Confidence: Certain,
-		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: TLS"}, {"Who listens?", "this pod"}},
-		Condition:  "a ClientHello was sent to a port of this pod (or, in a file, to any)",
-		Meaning:    "The port speaks TLS. What is inside cannot be read from the wire, so its requests cannot become spans; connections, times and bytes are still measured.",
-		Guard:      "Evaluated by port: plain health checks on another port do not hide it. One handshake is proof enough.",
-		Thresholds: tlsThresholds(),
-		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: tlsKeys(),
-		Body:     "Port {{port}}[[ ({{direction}})]] is TLS[[ {{version}}]][[ for {{server_names}}]][[ ({{alpn}})]]: encrypted, cannot become spans ({{encrypted_packets packet|packets}}).",
-		Remedy: Remedy{Summary: "Capture behind the point where TLS ends: end it at the ingress, a sidecar proxy or mesh and watch loopback, or run an eBPF agent beside wiretell.",
-			Command: "openssl s_client -connect localhost:{{port}} -brief </dev/null", URL: "https://opentelemetry.io/docs/zero-code/obi/"},
-		check: tlsCheck(true),
-	}
-}
-
-func tlsOutboundLeaf() Leaf {
-	return Leaf{
-		ID: "TLS-02", Title: "Calls out are encrypted", Class: Unparsed, Severity: Info, Confidence: Certain,
-		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: TLS"}, {"Who listens?", "the peer"}},
-		Condition:  "a ClientHello was sent by this pod",
-		Meaning:    "The pod calls others over HTTPS. Only connection metrics can be had from the wire.",
-		Guard:      "None known.",
-		Thresholds: tlsThresholds(),
-		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: tlsKeys(),
-		Body:     "Calls[[ to {{server_names}}]] on port {{port}} are TLS[[ {{version}}]][[ ({{alpn}})]]: only connection metrics ({{encrypted_packets packet|packets}}).",
-		Remedy:   Remedy{Summary: "Instrument the client by an SDK, or let it call through an egress proxy that is in plain reach of wiretell.", URL: "https://opentelemetry.io/docs/languages/"},
-		check:    tlsCheck(false),
-	}
-}
-
-func tlsMidstreamLeaf() Leaf {
-	return Leaf{
-		ID: "TLS-03", Title: "TLS, joined after the handshake", Class: Unparsed, Severity: Info, Confidence: Likely,
-		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: TLS"}, {"Was the handshake seen?", "no"}},
-		Condition:  "chains of TLS records on a port on which no hello was seen",
-		Meaning:    "The connections are older than the capture, so that the server's name is not known.",
-		Guard:      "Random data: a single record is not enough, the recogniser needs a chain.",
-		Thresholds: []Threshold{{"packets", "packets with TLS records", 3, 1}},
-		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: tlsKeys()[2:4],
-		Body:     "Port {{port}}[[ ({{direction}})]] is TLS, joined after the handshake, server unknown ({{encrypted_packets packet|packets}}).",
-		Remedy:   lateStartLeaf().Remedy,
-		check: func(v *view, l *Leaf, emit func(hit)) {
-			for i := range v.ports {
-				p := &v.ports[i]
-				if p.Transport != capture.TCP || p.total.ClientHellos+p.total.ServerHellos > 0 {
-					continue
-				}
-				switch u := p.Unparsed[capture.ReasonTLS]; {
-				case float64(u.Packets) >= l.threshold(v, "packets"):
-					emit(hit{subject: p.subject(), evidence: tlsEvidence(p)[2:4]})
-				case p.payload() == 0:
-					emit(hit{subject: p.subject(), quiet: true})
-				}
-			}
-		},
-	}
+	return []Leaf{quicLeaf(), http2Leaf(), upgradedLeaf(), proxyHeaderLeaf(), knownProtocolLeaf(), unknownProtocolLeaf(), joinedMidwayLeaf(), parseErrorLeaf(), unreadableFramesLeaf(), fragmentsLeaf(), tunnelLeaf(), noMessageLeaf()}
 }
 
 // reasonCheck makes the check for ports with packets that could not be read for
 // one reason, and with at least share percent of the port's payload packets.
 func reasonCheck(t capture.Transport, why capture.Reason) func(*view, *Leaf, func(hit)) {
-	return func(v *view, l *Leaf, emit func(hit)) {
-		for i := range v.ports {
-			p := &v.ports[i]
-			if p.Transport != t {
-				continue
-			}
-			u := p.Unparsed[why]
-			switch {
-			case p.payload() == 0:
-				emit(hit{subject: p.subject(), quiet: true})
-			case float64(u.Packets) >= l.threshold(v, "packets") && 100*ratio(u.Packets, p.payload()) >= l.threshold(v, "share"):
-				emit(hit{subject: p.subject(), evidence: []Evidence{number("packets", u.Packets), number("bytes", u.Bytes), percent("share", u.Packets, p.payload())}})
-			}
+	return portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+		u := p.Unparsed[why]
+		switch {
+		case p.Transport != t:
+		case p.payload() == 0:
+			return nil, quiet
+		case float64(u.Packets) >= l.threshold(v, "packets") && 100*ratio(u.Packets, p.payload()) >= l.threshold(v, "share"):
+			return []Evidence{number("packets", u.Packets), number("bytes", u.Bytes), percent("share", u.Packets, p.payload())}, holds
 		}
-	}
+		return nil, absent
+	})
 }
 
 func reasonKeys() []Key {
@@ -196,18 +77,87 @@ func upgradedLeaf() Leaf {
 	}
 }
 
+func proxyHeaderLeaf() Leaf {
+	return Leaf{
+		ID: "PROTO-01", Title: "PROXY protocol in front", Class: Unparsed, Severity: Info, Confidence: Certain,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "yes, behind a PROXY protocol header"}},
+		Condition:  "connections begin with a PROXY protocol header",
+		Meaning:    "A load balancer puts a header with the client's address in front of each connection. wiretell passes it over and reads what follows; client addresses are those of the load balancer.",
+		Guard:      "Told by the signature, which no other protocol begins with.",
+		Thresholds: []Threshold{{"connections", "connections", 1, 1}},
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "connections", Description: "connections that begin so"}},
+		Body:     "{{connections connection|connections}} on port {{port}}[[ ({{direction}})]] {{connections: begins|begin}} with a PROXY protocol header, which is passed over.",
+		Remedy:   Remedy{Summary: "Nothing to mend.", URL: "https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			switch {
+			case float64(p.ProxyHeaders) >= l.threshold(v, "connections"):
+				return []Evidence{number("connections", p.ProxyHeaders)}, holds
+			case p.Conns == 0:
+				return nil, quiet
+			}
+			return nil, absent
+		}),
+	}
+}
+
+func knownProtocolLeaf() Leaf {
+	leaf := Leaf{
+		ID: "PROTO-02", Title: "Another protocol than HTTP", Class: Unparsed, Severity: Info, Confidence: Likely,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: another protocol, known by its first bytes"}},
+		Condition:  "most TCP packets with payload on a port belong to a protocol that is known by sight and not parsed",
+		Meaning:    "The port speaks a protocol of a database, a broker or the like. Connections, times and bytes are measured; there are no requests to read.",
+		Guard:      "Told by the first bytes of a connection, that other protocols could begin with by chance: likely, unless nothing else begins so.",
+		Thresholds: reasonThresholds(5, 50), Raise: 1, Clear: 2, Live: true, File: true,
+		Evidence: append(reasonKeys(), Key{Name: "protocol", Description: "what it looks like"}),
+		Body:     "Port {{port}}[[ ({{direction}})]] is {{protocol}}, not HTTP ({{packets packet|packets}}, {{share}} %).",
+		Remedy:   Remedy{Summary: "Nothing to mend; leave the port out if it is of no interest.", Command: "wiretell run --filter 'not port {{port}}'"},
+	}
+	unread := reasonCheck(capture.TCP, capture.ReasonUnknownProtocol)
+	leaf.check = func(v *view, l *Leaf, emit func(hit)) {
+		unread(v, l, func(h hit) {
+			p := v.portOf(h.subject)
+			if p == nil || p.Looks == "" {
+				return // PROTO-03
+			}
+			h.evidence = append(h.evidence, text("protocol", p.Looks))
+			if p.LooksCertain {
+				h.sharper, h.severity, h.confidence = true, Info, Certain
+			}
+			emit(h)
+		})
+	}
+	return leaf
+}
+
+// portOf returns the TCP port that a leaf found to hold for s.
+func (v *view) portOf(s Subject) *portView {
+	for i := range v.ports {
+		if p := &v.ports[i]; p.Transport == capture.TCP && p.subject() == s {
+			return p
+		}
+	}
+	return nil
+}
+
 func unknownProtocolLeaf() Leaf {
 	return Leaf{
 		ID: "PROTO-03", Title: "An unknown protocol", Class: Unparsed, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: no parser knows the bytes"}},
 		Condition:  "most TCP packets with payload on a port belong to no protocol that wiretell knows",
 		Meaning:    "The port speaks something else than HTTP or TLS, or wiretell joined in the middle of a message.",
-		Guard:      "Compressed or encrypted data joined midway looks unknown as well. UDP is never counted here.",
+		Guard:      "Compressed or encrypted data joined midway looks unknown as well. UDP is never counted here. A protocol that is known by sight is PROTO-02.",
 		Thresholds: reasonThresholds(5, 50), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
 		Body:     "Port {{port}}[[ ({{direction}})]] speaks a protocol that is not known ({{packets packet|packets}}, {{share}} %).",
 		Remedy:   Remedy{Summary: "If that port is not HTTP, leave it out; if it is, restart the client so that a connection is seen from its start, and report a sample.", Command: "wiretell run --filter 'not port {{port}}'"},
-		check:    reasonCheck(capture.TCP, capture.ReasonUnknownProtocol),
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			reasonCheck(capture.TCP, capture.ReasonUnknownProtocol)(v, l, func(h hit) {
+				if p := v.portOf(h.subject); p == nil || p.Looks == "" { // else PROTO-02
+					emit(h)
+				}
+			})
+		},
 	}
 }
 
@@ -272,6 +222,33 @@ func fragmentsLeaf() Leaf {
 	}
 }
 
+// tunnelPorts are UDP ports of tunnels: VXLAN (RFC 7348) and Linux's old one,
+// GENEVE (RFC 8926), WireGuard.
+var tunnelPorts = map[uint16]string{4789: "VXLAN", 8472: "VXLAN", 6081: "GENEVE", 51820: "WireGuard"}
+
+func tunnelLeaf() Leaf {
+	return Leaf{
+		ID: "ENCAP-01", Title: "Tunnel packets", Class: Unparsed, Severity: Warning, Confidence: Likely,
+		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: in a tunnel"}},
+		Condition:  "a notable share of the frames are datagrams to or from the port of a tunnel protocol",
+		Meaning:    "This is the underlay that carries the pods' packets, not the network namespace of a pod. What is inside is not unpacked.",
+		Guard:      "Applications that build tunnels themselves look alike: likely. A few datagrams do not count.",
+		Thresholds: []Threshold{{"packets", "datagrams", 50, 5}, {"share", "percent of the frames", 20, 20}},
+		Raise:      2, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "packets", Description: "datagrams of the tunnel"}, {Name: "share", Description: "percent of the frames"}, {Name: "protocol", Description: "what the port is registered or used for"}},
+		Body:     "{{packets datagram|datagrams}} ({{share}} %) on UDP port {{port}} {{packets: is|are}} of a {{protocol}} tunnel: the underlay is captured, not the pod.",
+		Remedy: Remedy{Summary: "Capture inside the pod's network namespace.", Command: "docker run --network container:APP --cap-drop ALL --cap-add NET_RAW IMAGE run",
+			Manifest: "spec:\n  template:\n    spec:\n      hostNetwork: false\n"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			name, n := tunnelPorts[p.Port], p.payload()
+			if p.Transport != capture.UDP || name == "" || float64(n) < l.threshold(v, "packets") || 100*ratio(n, v.frames()) < l.threshold(v, "share") {
+				return nil, absent
+			}
+			return []Evidence{number("packets", n), percent("share", n, v.frames()), text("protocol", name)}, holds
+		}),
+	}
+}
+
 func noMessageLeaf() Leaf {
 	return Leaf{
 		ID: "PROTO-05", Title: "Payload, but no message", Class: Unparsed, Severity: Warning, Confidence: Certain,
@@ -307,25 +284,25 @@ func parseErrorLeaf() Leaf {
 		Evidence: []Key{{Name: "errors", Description: "messages refused"}, {Name: "reason", Description: "the most frequent reason", Volatile: true}, {Name: "reason_errors", Description: "how often that one"}, {Name: "messages", Description: "messages that were read"}},
 		Body:     "Port {{port}}[[ ({{direction}})]] looks like HTTP, but {{errors message breaks|messages break}} its rules, most often {{reason}} ({{reason_errors time|times}}; {{messages was|were}} read).",
 		Remedy:   Remedy{Summary: "Look at what the peer sends; where it is right and wiretell wrong, report it with the reason.", Command: "curl -sv --raw http://HOST:{{port}}/ -o /dev/null", URL: "https://www.rfc-editor.org/rfc/rfc9112"},
-		check: func(v *view, l *Leaf, emit func(hit)) {
-			for i := range v.ports {
-				p := &v.ports[i]
-				errors, messages := sum(p.ParseErrors[:]), p.requests()+p.responses()
-				if errors+messages == 0 {
-					emit(hit{subject: p.subject(), quiet: true})
-					continue
-				}
-				if float64(errors) < l.threshold(v, "errors") || 100*ratio(errors, errors+messages) < l.threshold(v, "share") {
-					continue
-				}
-				top := capture.Reason(0)
-				for r := range p.ParseErrors {
-					if p.ParseErrors[r] > p.ParseErrors[top] {
-						top = capture.Reason(r)
-					}
-				}
-				emit(hit{subject: p.subject(), evidence: []Evidence{number("errors", errors), text("reason", top.String()), number("reason_errors", p.ParseErrors[top]), number("messages", messages)}})
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			errors := p.ParseErrors
+			errors[capture.ReasonBadHello] = 0 // of TLS
+			errors[capture.ReasonTLS] = 0      // TLS-05
+			errors[capture.ReasonSwitchedProtocol] = less(errors[capture.ReasonSwitchedProtocol], p.did[plainAnswer])
+			n, messages := sum(errors[:]), p.requests()+p.responses()
+			switch {
+			case n+messages == 0:
+				return nil, quiet
+			case float64(n) < l.threshold(v, "errors") || 100*ratio(n, n+messages) < l.threshold(v, "share"):
+				return nil, absent
 			}
-		},
+			top := capture.Reason(0)
+			for r := range errors {
+				if errors[r] > errors[top] {
+					top = capture.Reason(r)
+				}
+			}
+			return []Evidence{number("errors", n), text("reason", top.String()), number("reason_errors", errors[top]), number("messages", messages)}, holds
+		}),
 	}
 }

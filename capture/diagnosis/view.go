@@ -36,6 +36,7 @@ type portView struct {
 	capture.PortStats                    // over the span
 	total             *capture.PortStats // since the start
 	seen              *portSeen          // nil when nothing was observed
+	did               happenings         // over the span
 }
 
 // coverage compares what the kernel says came in with what was captured.

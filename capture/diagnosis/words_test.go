@@ -12,7 +12,7 @@ import (
 // TestSentencesInflect reads every sentence with ones for all numbers.
 func TestSentencesInflect(t *testing.T) {
 	plurals := regexp.MustCompile(`\b1 (?:[A-Za-z/-]+ )?([a-z]+s)\b`)
-	verbs := []string{"was", "is", "has", "does", "breaks", "listens", "throttles", "holds", "waits", "rejects"}
+	verbs := []string{"was", "is", "has", "does", "breaks", "listens", "throttles", "holds", "waits", "rejects", "says", "redirects", "cuts"}
 	one := func(name string) (string, bool) {
 		if name == "way" {
 			return "received", true
