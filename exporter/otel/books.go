@@ -3,6 +3,7 @@ package otel
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/diagnosis"
@@ -102,6 +103,13 @@ func (b *books) warn(problem string) {
 	b.mu.Unlock()
 }
 
+// tells notes what the receiver's clock said.
+func (b *books) tells(skew time.Duration) {
+	b.mu.Lock()
+	b.h.ClockSkew = skew
+	b.mu.Unlock()
+}
+
 // duplicate notes that n records are sent again though they may have arrived.
 func (b *books) duplicate(n int) {
 	b.mu.Lock()
@@ -133,5 +141,8 @@ func merge(h, o diagnosis.ExportHealth) diagnosis.ExportHealth {
 		h.FailingAt, h.LastError, h.LastStatus = o.FailingAt, o.LastError, o.LastStatus
 	}
 	h.Failing = h.Failing || o.Failing
+	if o.ClockSkew.Abs() > h.ClockSkew.Abs() {
+		h.ClockSkew = o.ClockSkew
+	}
 	return h
 }

@@ -121,22 +121,44 @@ func (h *httpSender) send(ctx context.Context, data []byte) result {
 	if h.compression != "" {
 		req.Header.Set("Content-Encoding", h.compression)
 	}
+	sent := time.Now()
 	resp, err := h.client.Do(req)
 	if err != nil {
 		return result{verdict: tryAgain, problem: httpHint(err), mayHaveArrived: body.read.Load()}
 	}
 	defer resp.Body.Close()
+	skew := skewOf(resp.Header, sent, time.Now())
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if resp.StatusCode/100 == 2 {
 		// The status line says that the batch was taken, whatever became of
 		// the rest of the response.
 		rejected, message := h.signal.partial(answer)
-		return result{verdict: delivered, rejected: rejected, problem: message}
+		return result{verdict: delivered, rejected: rejected, problem: message, skew: skew}
 	}
 	if err != nil {
 		answer = nil
 	}
-	return h.failure(resp, answer)
+	r := h.failure(resp, answer)
+	r.skew = skew
+	return r
+}
+
+// skewOf tells from the Date field (RFC 9110, section 6.6.1) how far the
+// receiver's clock was ahead between two times of this one. Date tells whole
+// seconds, so the middle of one is taken; what a cache kept tells nothing.
+func skewOf(h http.Header, sent, got time.Time) time.Duration {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil || h.Get("Age") != "" {
+		return 0
+	}
+	date = date.Add(time.Second / 2)
+	switch {
+	case date.Before(sent):
+		return date.Sub(sent)
+	case date.After(got):
+		return date.Sub(got)
+	}
+	return 0
 }
 
 // failure reads a status by OTLP's table of retryable ones

@@ -174,6 +174,9 @@ func (l *lane) deliver(ctx context.Context, it *item) {
 		try, cancel := context.WithTimeout(ctx, l.timeout)
 		r := l.sender.send(try, it.data)
 		cancel()
+		if r.skew != 0 || r.verdict == delivered {
+			l.books.tells(r.skew)
+		}
 		switch r.verdict {
 		case delivered:
 			l.books.deliver(it.records, r.rejected)

@@ -49,6 +49,8 @@ type result struct {
 	// mayHaveArrived says that the receiver may have taken the batch though no
 	// answer says so.
 	mayHaveArrived bool
+	// skew is how far the receiver's clock is ahead, 0 when it does not tell.
+	skew time.Duration
 }
 
 // partial reads an OTLP response: how many records were refused, and what the
