@@ -13,6 +13,9 @@ var (
 	// ErrUnsupported: this kernel or sandbox has no packet sockets, or no
 	// TPACKET_V3 rings.
 	ErrUnsupported = errors.New("packet sockets are not supported here")
+	// ErrFilter: the kernel does not take Config.Filter. Without it capturing may
+	// still be possible.
+	ErrFilter = errors.New("the kernel does not take the filter")
 )
 
 // Permission is what the process is allowed, as far as packet sockets depend on

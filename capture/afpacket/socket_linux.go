@@ -47,10 +47,10 @@ func (r *ring) setUp(refuse refusal, ignoreOutgoing bool, bytes int, c *Config) 
 	}
 	prog, err := kernelFilter(c, refuse)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrFilter, err)
 	}
 	if err := attach(r.fd, prog); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrFilter, err)
 	}
 	block, blocks, refused, err := fit(bytes, c.BlockBytes, func(block, blocks int) error {
 		return r.allocate(block, blocks, int(c.RetireTimeout.Milliseconds()))

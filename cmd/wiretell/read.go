@@ -97,7 +97,7 @@ func (f *readFlags) read(proc process, files []string) error {
 	cfg.Local = local
 	cfg.VerifyChecksums = f.verifyChecksums
 	p.observer = cfg
-	facts := diagnosis.CaptureFacts{File: fileNames(files)}
+	facts := diagnosis.CaptureFacts{File: fileNames(files), Selection: f.selection}
 	if prog != nil {
 		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
 	}

@@ -66,7 +66,7 @@ it lists all. "wiretell explain select" lists the fields of --select.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				for _, l := range diagnosis.Leaves() {
-					fmt.Fprintf(cmd.OutOrStdout(), "%-10s %s\n", l.ID, l.Title)
+					fmt.Fprintf(cmd.OutOrStdout(), "%-11s %s\n", l.ID, l.Title)
 				}
 				return nil
 			}

@@ -113,7 +113,7 @@ func (f *runFlags) run(proc process) (err error) {
 	cfg.SnapshotEvery = time.Second
 	p.observer = cfg
 	ring := afpacket.Config{Interfaces: f.interfaces, RingBytes: f.ringMiB << 20, SnapLen: f.snapLen}
-	facts := diagnosis.CaptureFacts{Live: true, Interfaces: f.interfaces, RingAsked: f.ringMiB << 20, Snaplen: f.snapLen}
+	facts := diagnosis.CaptureFacts{Live: true, Interfaces: f.interfaces, RingAsked: f.ringMiB << 20, Snaplen: f.snapLen, Own: &p.own, Selection: f.selection}
 	if prog != nil {
 		ring.Filter = prog.Raw()
 		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
@@ -130,6 +130,12 @@ func (f *runFlags) run(proc process) (err error) {
 	}
 	facts.Endpoint, facts.EndpointErr = f.listen, listenErr
 	src, openErr := afpacket.Open(ring)
+	if ring.Filter != nil && errors.Is(openErr, afpacket.ErrFilter) {
+		// The spine filters what the kernel does not.
+		ring.Filter = nil
+		facts.FilterErr = openErr
+		src, openErr = afpacket.Open(ring)
+	}
 	if openErr == nil {
 		defer src.Close()
 		if err := afpacket.DropPrivileges(); err != nil {
