@@ -120,7 +120,7 @@ func (t *Table) kind(c *conn, from capture.Side, seq, end uint32) capture.Retran
 			e.episode, e.until = episodeFast, c.sides[from].end
 		}
 		return capture.RetransmitFast
-	case o.has(hasAck) && seq == o.ack:
+	case o.has(hasAck) && seq == o.ack && before(end, c.sides[from].end):
 		// A loss probe (RFC 8985, section 7) sends the last segment again instead,
 		// and is no such episode.
 		e.episode, e.until = episodeLoss, c.sides[from].end

@@ -140,6 +140,13 @@ func TestSuffered(t *testing.T) {
 		{"one of two missing is sent twice", []seg{data(2), data(0).in(ms(1) / 2), data(0).in(ms(1) / 2), data(1)}, []string{"server timeout 1", "server out of order 2"}},
 		{"a held segment again", []seg{data(1), data(1).in(ms(300)), data(0).in(ms(300))}, []string{"server timeout 2"}},
 
+		{"FIN", []seg{{from: sv, flags: "FA", seq: 1, ack: 1}, {from: sv, flags: "FA", seq: 1, ack: 1, after: ms(300)}}, []string{"server timeout 1"}},
+		{"FIN that was acknowledged", []seg{{from: sv, flags: "FA", seq: 1, ack: 1}, {from: cl, flags: "A", seq: 1, ack: 2}, {from: sv, flags: "FA", seq: 1, ack: 1, after: ms(300)}},
+			[]string{"server spurious 1"}},
+		{"FIN with data", []seg{{from: sv, flags: "FA", seq: 1, ack: 1, data: "ab"}, {from: sv, flags: "FA", seq: 1, ack: 1, data: "ab", after: ms(300)}}, []string{"server timeout 1"}},
+		{"FIN after its data again", []seg{data(0), {from: sv, flags: "FA", seq: 3, ack: 1}, {from: sv, flags: "FA", seq: 3, ack: 1, after: ms(300)}, {from: sv, flags: "FA", seq: 1, ack: 1, data: "ab"}},
+			[]string{"server timeout 2"}},
+
 		{"keep-alive probe", []seg{data(0), ack(1), {from: sv, flags: "A", seq: 2, ack: 1, data: "x", after: time.Minute}, ack(1)}, nil},
 		{"keep-alive probe without a byte", []seg{data(0), ack(1), {from: sv, flags: "A", seq: 2, ack: 1, after: time.Minute}, ack(1)}, nil},
 		{"window update", []seg{data(0), data(1), ack(0), seg{from: cl, flags: "A", seq: 1, ack: 1, win: 1000}, seg{from: cl, flags: "A", seq: 1, ack: 1, win: 2000}},

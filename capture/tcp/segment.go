@@ -111,6 +111,9 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 		t.append(c, listHalfOpen) // keeps the list in order
 	}
 	if p.TCP.Flags.Has(capture.FIN) {
+		if n == 0 && s.has(sawFIN) && seq == s.fin {
+			t.countResent(c, from, p, t.kind(c, from, seq, seq+1))
+		}
 		t.noteFIN(c, from, seq+n)
 	}
 	if n == 0 {
