@@ -15,6 +15,7 @@ type Batch struct {
 	opened    slab[ConnOpened]
 	failed    slab[ConnFailed]
 	reset     slab[ConnReset]
+	stuck     slab[ConnStuck]
 	closed    slab[ConnClosed]
 	icmp      slab[ICMPError]
 	lookups   slab[DNSLookup]
@@ -31,7 +32,7 @@ func (b *Batch) Reset() {
 	b.HasSnapshot = false
 	b.text = b.text[:0]
 	b.headers = b.headers[:0]
-	b.exchanges.n, b.opened.n, b.failed.n, b.reset.n, b.closed.n = 0, 0, 0, 0, 0
+	b.exchanges.n, b.opened.n, b.failed.n, b.reset.n, b.stuck.n, b.closed.n = 0, 0, 0, 0, 0, 0
 	b.icmp.n, b.lookups.n, b.parse.n, b.tlsHello.n, b.tlsAlert.n, b.lost.n = 0, 0, 0, 0, 0, 0
 }
 
@@ -75,6 +76,9 @@ func (b *Batch) ConnFailed() *ConnFailed { return add(b, &b.failed) }
 
 // ConnReset appends a ConnReset.
 func (b *Batch) ConnReset() *ConnReset { return add(b, &b.reset) }
+
+// ConnStuck appends a ConnStuck.
+func (b *Batch) ConnStuck() *ConnStuck { return add(b, &b.stuck) }
 
 // ConnClosed appends a ConnClosed.
 func (b *Batch) ConnClosed() *ConnClosed { return add(b, &b.closed) }
@@ -138,6 +142,14 @@ type Book struct {
 	// one that failed), and no text in the others that the diagnosis does not
 	// read. The diagnosis alone needs no more.
 	Terse bool
+
+	exchanges uint64
+}
+
+// NumberExchange returns the number of a new exchange.
+func (b *Book) NumberExchange() uint64 {
+	b.exchanges++
+	return b.exchanges
 }
 
 // Full returns the Batch when everything is wanted, else nil.

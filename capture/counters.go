@@ -132,17 +132,19 @@ func (p Proof) String() string { return [...]string{"dsack", "timestamps"}[p] }
 type Phase uint8
 
 const (
-	PhaseHandshake Phase = iota
-	PhaseIdle            // established, nothing outstanding
-	PhaseRequest         // the client's bytes were the last, or are not acknowledged
-	PhaseResponse        // the server's bytes were the last, or are not acknowledged
-	PhaseClosing         // after a FIN
+	PhaseHandshake      Phase = iota
+	PhaseIdle                 // established, nothing outstanding
+	PhaseRequest              // the client's bytes were the last, or are not acknowledged
+	PhaseResponse             // the server's bytes were the last, or are not acknowledged
+	PhaseClosing              // after a FIN
+	PhaseUnacknowledged       // after payload that was sent again and never acknowledged
 	NumPhases
 )
 
-// String returns "handshake", "idle", "request", "response" or "closing".
+// String returns "handshake", "idle", "request", "response", "closing" or
+// "unacknowledged".
 func (p Phase) String() string {
-	return [...]string{"handshake", "idle", "request", "response", "closing"}[p]
+	return [...]string{"handshake", "idle", "request", "response", "closing", "unacknowledged"}[p]
 }
 
 // TCPCounters count what connections suffer, by the direction of the segment.
@@ -160,8 +162,13 @@ type TCPCounters struct {
 	WindowFull, WindowFullTime [NumDirections]uint64
 	// Connections by role and outcome (ReasonNone: established).
 	Connections [NumRoles][NumReasons]uint64
-	// Open connections by role: established and not yet ended.
-	Open [NumRoles]uint64
+	// Open connections by role and the state of the local side (of the server's,
+	// where that is not known or both are local).
+	Open [NumRoles][NumTCPStates]uint64
+	// Stuck counts connections that waited for what did not come.
+	Stuck [NumRoles][NumStuckKinds]uint64
+	// Ignored counts what did not fit its connection.
+	Ignored [NumDirections][NumIgnored]uint64
 }
 
 // ICMPKey is what ICMP messages are counted by.

@@ -96,6 +96,11 @@ type Conn struct {
 	// Midstream says that the handshake was not seen, so that the bytes before
 	// the first packet are unknown and Client and Server are inferred.
 	Midstream bool
+	// OneWay says that no packet of one of the sides was captured so far: what
+	// that side did is not known.
+	OneWay bool
+	// EndedBy is who sent the first FIN or the RST, once that was seen.
+	EndedBy EndedBy
 }
 
 // Flow returns the direction of what from sends.

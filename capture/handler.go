@@ -25,5 +25,14 @@ type Handler interface {
 	Gap(at Mark, from Side, n int, why Reason)
 	// End says that no more will come from a side, and why. It is called
 	// exactly once per side.
+	// Acked of its Mark is what the side had acknowledged by then.
 	End(at Mark, from Side, why Reason)
+}
+
+// Carrier is a Handler that knows which exchanges its connection carries.
+type Carrier interface {
+	// InFlight returns the oldest exchange that was begun and is not over: its
+	// Number, 0 when there is none, and its traceparent, valid until the next
+	// call of any method.
+	InFlight() (number uint64, traceParent []byte)
 }

@@ -10,7 +10,10 @@ type Observation interface{ observation() }
 // seen of them. There is no field for a body, and headers only from an
 // allow-list, so that nothing else can leak.
 type Exchange struct {
-	Conn     Conn
+	Conn Conn
+	// Number is unique within one run. Observations of what hits the exchange
+	// while it is in flight name it (see [Hit]).
+	Number   uint64
 	Protocol Protocol
 	Version  uint8 // 10, 11, 20 for HTTP/1.0, 1.1, 2
 	// HasRequest is false for a response whose request was not seen.
@@ -41,12 +44,26 @@ type Exchange struct {
 	// Error says why there is no whole response: the words of error.type.
 	// ReasonNone when request and response are whole.
 	Error Reason
+	// Cause is what the packets prove of how it came to Error or Incomplete.
+	Cause Cause
+	// Announced is the size of the body, in bytes, that the message announced
+	// which the end of the connection cut; -1 when it announced none, or none
+	// was cut. How much of it came is RequestBody or ResponseBody.
+	Announced int64
 	// Incomplete says what of the exchange wiretell did not see: ReasonGap,
 	// ReasonTruncated, ReasonJoinedMidstream, ReasonEvicted, or none.
 	Incomplete Reason
 	LostBytes  int64
 	// Path is what the network did meanwhile.
 	Path Path
+}
+
+// Hit names the exchange in flight that something happened to, so that both can
+// be told together although the exchange ends later. Of several that a client
+// pipelined it is the oldest. Number is 0 when there is none.
+type Hit struct {
+	Number      uint64
+	TraceParent []byte // of the exchange, as on the wire
 }
 
 // Header is one allow-listed field.
@@ -61,6 +78,12 @@ type ConnOpened struct {
 	// to that ACK: on a server's host the first is its kernel and the second the
 	// round trip, on a client's host the reverse. All are 0 when not seen.
 	Handshake, ServerTime, ClientTime time.Duration
+	// Simultaneous says that both sides sent a SYN of their own (RFC 9293,
+	// section 3.5).
+	Simultaneous bool
+	// SYNData is how many bytes the client's SYN carried (TCP Fast Open, RFC
+	// 7413), and SYNDataTaken how many of them the SYN-ACK acknowledged.
+	SYNData, SYNDataTaken int
 }
 
 // ConnFailed states that a connection was never established.
@@ -68,11 +91,15 @@ type ConnFailed struct {
 	Conn     Conn
 	At       Time
 	Why      Reason // ReasonRefused, ReasonTimedOut, ReasonHostUnreachable, ...
+	Cause    Cause  // CauseNoAnswer, CauseRefused, CauseSYNACKUnanswered, ...
 	Attempts int    // SYNs seen
+	Answers  int    // SYN-ACKs seen
+	SYNData  int    // bytes that the SYN carried (RFC 7413)
 	Elapsed  time.Duration
-	// ICMP is set when an ICMP error told why.
+	// ICMP and From, who sent it, are set when an ICMP error told why.
 	ICMP    ICMPHeader
 	HasICMP bool
+	From    Endpoint
 }
 
 // ConnReset states that a connection was reset.
@@ -82,6 +109,36 @@ type ConnReset struct {
 	By    Side
 	Phase Phase
 	Age   time.Duration
+	// Race says that the RST answers a request that met the end of a kept-alive
+	// connection: the server had answered before, and acknowledged nothing of
+	// this request. Idle is how long nobody had sent anything before it.
+	Race bool
+	Idle time.Duration
+	// Unacknowledged is how many bytes were sent and never acknowledged, by
+	// sender.
+	Unacknowledged [2]uint64
+	Hit            Hit
+}
+
+// ConnStuck states that a connection waits for what does not come. It is stated
+// once for each such wait, while it lasts.
+type ConnStuck struct {
+	Conn Conn
+	At   Time
+	Kind StuckKind
+	// Side is the one that is waited for to close (StuckHalfClosed), or whose FIN
+	// or bytes are not acknowledged or did not come; State is its state.
+	Side  Side
+	State TCPState
+	Cause Cause // of StuckStalled and StuckStream
+	// Waited is since the last thing that moved the connection on.
+	Waited time.Duration
+	// Bytes are those that are outstanding or missing, Held those that wait
+	// behind them; Attempts counts what was sent again.
+	Bytes, Held uint64
+	Attempts    int
+	Phase       Phase
+	Hit         Hit
 }
 
 // ConnClosed states that a connection is no longer followed, whatever ended it.
@@ -103,6 +160,8 @@ type ConnClosed struct {
 	ZeroWindow, WindowFull  [2]Stalls
 	RTTMin, RTTMean, RTTMax time.Duration // 0 when none was measured
 	Established             bool
+	// States are those of the two sides, by Side, when the connection ended.
+	States [2]TCPState
 }
 
 // Stalls counts how often a window let nothing through, and for how long.
@@ -135,6 +194,8 @@ type ICMPError struct {
 	// QuotedSeen says that a datagram of the quoted UDP flow was seen on its way
 	// not long before: the message is no invention (RFC 5927, section 4).
 	QuotedSeen bool
+	// Hit is the exchange in flight on Conn.
+	Hit Hit
 }
 
 // DNSLookup states how a DNS query over UDP ended (RFC 1035). In a terse Book
@@ -188,6 +249,7 @@ type ParseError struct {
 	Protocol Protocol
 	Why      Reason
 	Offset   uint64 // in the side's stream
+	Hit      Hit
 }
 
 // TLSHello states that a TLS handshake message was read.
@@ -224,6 +286,7 @@ func (*Exchange) observation()   {}
 func (*ConnOpened) observation() {}
 func (*ConnFailed) observation() {}
 func (*ConnReset) observation()  {}
+func (*ConnStuck) observation()  {}
 func (*ConnClosed) observation() {}
 func (*ICMPError) observation()  {}
 func (*DNSLookup) observation()  {}

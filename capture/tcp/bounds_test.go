@@ -24,7 +24,7 @@ func TestEviction(t *testing.T) {
 		}
 	}
 	l := &r.book.Ledger
-	if l[capture.ConnsEvicted] == 0 || r.book.TCP.Open[capture.RoleServer] != 4 {
+	if l[capture.ConnsEvicted] == 0 || r.book.TCP.Open[capture.RoleServer][capture.StateEstablished] != 4 {
 		t.Errorf("%d evicted, %v open, want 4 open: a flood of SYNs evicted an established connection", l[capture.ConnsEvicted], r.book.TCP.Open)
 	}
 	for _, o := range r.observed() {

@@ -17,9 +17,11 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 		t.ignore(p)
 		return
 	}
-	c.sides[from].packets++
-	phase := c.phase(t.clock.Sub(c.seen))
+	t.counted(c, from)
+	phase := c.phase(t.clock.Sub(c.seen), t.unanswered(c))
+	race := t.race(c, from, p)
 	c.lastFrom = from
+	c.id.EndedBy = capture.EndedBySide(from)
 	if p.PayloadLen > 0 {
 		led[capture.SegmentOutOfRange]++
 		led[capture.BytesOutOfRange] += uint64(p.PayloadLen)
@@ -44,6 +46,13 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 		e := b.ConnReset()
 		e.Conn, e.At, e.By, e.Phase = c.id, p.Time, from, phase
 		e.Age = max(p.Time.Sub(c.id.Start), 0)
+		if e.Race = race; race {
+			e.Idle = c.idle()
+		}
+		for side := range c.sides {
+			e.Unacknowledged[side] = c.outstanding(capture.Side(side))
+		}
+		e.Hit = hit(c, b)
 	}
 	t.finish(c, capture.ReasonReset, true)
 }
@@ -76,13 +85,16 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 }
 
 // finish ends c: what was held is handed on after its gaps, both sides end, and
-// what is known of the connection is stated. With keep it is remembered for a
+// what is known of the connection is stated. With remember it is remembered for a
 // while. When a Handler panics within, finish goes on where it was as it is
 // called again.
-func (t *Table) finish(c *conn, why capture.Reason, keep bool) {
+func (t *Table) finish(c *conn, why capture.Reason, remember bool) {
 	t.cur = c
 	if c.why == capture.ReasonNone {
-		c.why, c.keep = why, keep
+		c.why = why
+		if remember {
+			c.marks |= keep
+		}
 	}
 	for from := capture.Client; from <= capture.Server; from++ {
 		t.drain(c, from)
@@ -93,13 +105,13 @@ func (t *Table) finish(c *conn, why capture.Reason, keep bool) {
 		}
 		s.flags |= ended
 		if c.handler != nil {
-			c.handler.End(capture.Mark{Time: t.last, Offset: s.off}, from, c.why)
+			c.handler.End(c.endMark(from, t.last), from, c.why)
 		}
 	}
 	t.state(c)
 	c.handler = nil
 	t.cur = nil
-	if !c.keep {
+	if c.marks&keep == 0 {
 		t.remove(c)
 		return
 	}
@@ -147,9 +159,7 @@ func (t *Table) state(c *conn) {
 	led[capture.ConnsLive]--
 	led[account]++
 	t.endStalls(c)
-	if c.proved {
-		t.book.TCP.Open[c.id.Role]--
-	}
+	t.countClosed(c)
 	if account == capture.ConnsFailed {
 		t.book.TCP.Connections[c.id.Role][c.why]++
 		t.countPort(c).Failed++
@@ -157,22 +167,27 @@ func (t *Table) state(c *conn) {
 			e := b.ConnFailed()
 			e.Conn, e.At, e.Why, e.Attempts = c.id, t.last, c.why, int(c.attempts)
 			e.Elapsed = max(t.last.Sub(c.id.Start), 0)
+			e.Cause, e.Answers, e.SYNData = c.whyFailed(t.failedBy != nil), int(c.answers), 0
+			if r := t.rareIf(c); r != nil {
+				e.SYNData = r.synData
+			}
 			if t.failedBy != nil {
-				e.ICMP, e.HasICMP = t.failedBy.Header, true
+				e.ICMP, e.HasICMP, e.From = t.failedBy.Header, true, t.failedBy.From
 			}
 		}
 		return
 	}
 	// A flood of SYNs that is evicted is counted, and no more.
-	if b = t.book.Full(); b == nil || !c.proved && c.handler == nil && c.why == capture.ReasonEvicted {
+	if b = t.book.Full(); b == nil || c.marks&proved == 0 && c.handler == nil && c.why == capture.ReasonEvicted {
 		return
 	}
 	e := b.ConnClosed()
-	e.Conn, e.At, e.Why, e.Established = c.id, t.last, c.why, c.proved
+	e.Conn, e.At, e.Why, e.Established = c.id, t.last, c.why, c.marks&proved != 0
 	for i := range c.sides {
 		s := &c.sides[i]
 		e.Bytes[i] = s.off - s.gapBytes
 		e.Packets[i], e.GapBytes[i] = uint64(s.packets), s.gapBytes
 	}
 	c.describe(&t.strains, e)
+	e.States = [2]capture.TCPState{c.stateOf(capture.Client), c.stateOf(capture.Server)}
 }

@@ -42,6 +42,10 @@ type Config struct {
 	IdleTimeout time.Duration
 	// ClosingTimeout is the same after a FIN. Default 60 s.
 	ClosingTimeout time.Duration
+	// StuckAfter is for how long a side that has not closed may say nothing after
+	// the other closed, a FIN may lack its acknowledgement, and what is sent again
+	// may go without one, until that is stated. Default 10 s.
+	StuckAfter time.Duration
 	// ClosedTimeout is how long an ended connection is remembered. Default 5 s.
 	ClosedTimeout time.Duration
 
@@ -65,6 +69,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.HandshakeTimeout, 40*time.Second)
 	setDefault(&c.IdleTimeout, 15*time.Minute)
 	setDefault(&c.ClosingTimeout, time.Minute)
+	setDefault(&c.StuckAfter, 10*time.Second)
 	setDefault(&c.ClosedTimeout, 5*time.Second)
 }
 

@@ -6,6 +6,20 @@ import (
 	"github.com/wiretell/wiretell/capture"
 )
 
+// tick is the table's clock in units of 2^23 ns (8.4 ms). Only differences
+// count, and those wrap after 417 days.
+type tick uint32
+
+func tickOf(clock capture.Time) tick { return tick(clock >> 23) }
+
+// since returns the time from k to now.
+func (k tick) since(now capture.Time) time.Duration {
+	return time.Duration(tickOf(now)-k) << 23
+}
+
+// pauseUnit is the resolution of conn.pause: 2^4 ticks.
+const pauseUnit = 1 << 27
+
 // state is how far a connection has come. The two sides have their own flags;
 // this is what both together amount to.
 type state uint8
@@ -29,39 +43,56 @@ type conn struct {
 	index      int32
 	prev, next int32  // in the list named by list
 	list       uint16 // listNone, listHalfOpen, listClosed, or a slot of the wheel
-	attempts   uint16 // SYNs of the client
+	attempts   uint8  // SYNs of the client, 255 at most
+	answers    uint8  // SYN-ACKs of the server, 255 at most
+	spoke      tick   // at the last payload, or the first FIN of a side
+	pause      uint16 // how long nobody had spoken when the client last began to, in pauseUnit
 	state      state
-	why        capture.Reason // set when the connection is being ended
-	lastFrom   capture.Side   // who sent payload, or the RST, last
-	holes      uint8          // bit per side that has a hole
-	proved     bool           // established by handshake or by payload
-	keep       bool           // remember after the end
-	strain     int32          // index of its strain plus one; 0 when it has none
+	why        capture.Reason   // set when the connection is being ended
+	lastFrom   capture.Side     // who sent payload, or the RST, last
+	holes      uint8            // bit per side that has a hole
+	counted    capture.TCPState // as which it is counted open
+	marks      marks
+	strain     int32 // index of its strain plus one; 0 when it has none
 
 	sides   [2]side
 	quality capture.Quality
 }
 
+// marks are what is remembered of both sides together.
+type marks uint8
+
+const (
+	proved         marks = 1 << iota // established by handshake or by payload
+	keep                             // remember after the end
+	hasRare                          // the table holds a rare record of it
+	toldHalfClosed                   // StuckHalfClosed was stated
+	toldUnacked                      // StuckUnacknowledged was stated
+	bothSYN                          // the server sent a SYN that answers none
+	crossed                          // the client sent payload without having seen the server's FIN
+)
+
 // sideFlags are what is known of one side.
 type sideFlags uint32
 
 const (
-	hasSeq     sideFlags = 1 << iota // nxt is known
-	softSeq                          // nxt is only what the other side acknowledged
-	sawSYN                           // the side's own SYN was seen or is proved by an ACK of it
-	hasAck                           // ack is known
-	hasScale                         // the window scale is known, or known to be none
-	sawFIN                           // fin is known
-	finAcked                         // and was acknowledged
-	ended                            // Handler.End was called
-	timing                           // rttSeq and rttAt are valid
-	pendingSYN                       // a SYN with another number was seen; farNext follows it
-	retimed                          // rttSeq ends a segment that was sent again with timestamp rttTS
-	sackOK                           // the SYN permits selective acknowledgements
-	synSeen                          // the SYN itself was captured, so that its options are known
-	winZero                          // the window offered is 0
-	winFull                          // and the other side has filled the one offered
-	probing                          // the last byte sent probes a window of 0
+	hasSeq       sideFlags = 1 << iota // nxt is known
+	softSeq                            // nxt is only what the other side acknowledged
+	sawSYN                             // the side's own SYN was seen or is proved by an ACK of it
+	hasAck                             // ack is known
+	hasScale                           // the window scale is known, or known to be none
+	sawFIN                             // fin is known
+	finAcked                           // and was acknowledged
+	ended                              // Handler.End was called
+	timing                             // rttSeq and rttAt are valid
+	pendingSYN                         // a SYN with another number was seen; farNext follows it
+	retimed                            // rttSeq ends a segment that was sent again with timestamp rttTS
+	sackOK                             // the SYN permits selective acknowledgements
+	synSeen                            // the SYN itself was captured, so that its options are known
+	winZero                            // the window offered is 0
+	winFull                            // and the other side has filled the one offered
+	probing                            // the last byte sent probes a window of 0
+	closedSecond                       // its FIN was sent when it had acknowledged the other one
 )
 
 // side is what one end sends, and what it acknowledges of the other's.
@@ -133,7 +164,7 @@ func (c *conn) account() capture.Entry {
 	case capture.ReasonShutdown:
 		return capture.ConnsShutdown
 	}
-	if !c.proved {
+	if c.marks&proved == 0 {
 		return capture.ConnsFailed
 	}
 	if c.why == capture.ReasonReset {
@@ -150,14 +181,16 @@ func (c *conn) account() capture.Entry {
 const idleAfter = time.Second
 
 // phase tells what the connection is doing, after nobody said anything for that
-// long.
-func (c *conn) phase(silent time.Duration) capture.Phase {
+// long. unanswered says that payload was sent again and is not acknowledged.
+func (c *conn) phase(silent time.Duration, unanswered bool) capture.Phase {
 	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
 	switch {
 	case c.state < stateEstablished:
 		return capture.PhaseHandshake
 	case c.state >= stateClosing:
 		return capture.PhaseClosing
+	case unanswered:
+		return capture.PhaseUnacknowledged
 	case cl.has(hasSeq) && sv.has(hasAck) && after(cl.end, sv.ack):
 		return capture.PhaseRequest
 	case sv.has(hasSeq) && cl.has(hasAck) && after(sv.end, cl.ack):

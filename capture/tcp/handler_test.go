@@ -221,7 +221,7 @@ func TestCounters(t *testing.T) {
 	if c.Connections[capture.RoleServer][capture.ReasonNone] != 2 || c.Connections[capture.RoleServer][capture.ReasonRefused] != 1 {
 		t.Errorf("connections: %v", c.Connections)
 	}
-	if c.Open[capture.RoleServer] != 1 {
+	if c.Open[capture.RoleServer][capture.StateEstablished] != 1 {
 		t.Errorf("%d open, want 1", c.Open[capture.RoleServer])
 	}
 	if c.Resets[capture.Transmit][capture.PhaseHandshake] != 1 || c.Resets[capture.Transmit][capture.PhaseIdle] != 1 {

@@ -46,11 +46,12 @@ func (t *Table) newConn(p *capture.Packet, h uint32, from capture.Side) *conn {
 	t.nextID++
 	c.id.ID, c.id.Start, c.id.Interface = t.nextID, p.Time, p.Interface
 	c.id.Role = capture.RoleOf(p.Direction, from, p.Loopback)
+	c.id.OneWay = true
 	c.id.Client, c.id.Server = p.Flow.Src, p.Flow.Dst
 	if from == capture.Server {
 		c.id.Client, c.id.Server = p.Flow.Dst, p.Flow.Src
 	}
-	c.seen = t.clock
+	c.seen, c.spoke = t.clock, tickOf(t.clock)
 	t.cur = c
 	t.book.Ledger[capture.ConnsLive]++
 	return c
@@ -130,11 +131,21 @@ func portRank(port uint16) int {
 func (t *Table) firstSYN(c *conn, from capture.Side, p *capture.Packet) {
 	s, o := &c.sides[from], &c.sides[from.Other()]
 	c.seen = t.clock
-	s.packets++
+	t.counted(c, from)
 	if from == capture.Client {
-		c.attempts++
-	} else if c.state == stateSynSent {
-		c.state = stateSynReceived
+		c.attempts = more(c.attempts)
+		if p.PayloadLen > 0 {
+			t.rareOf(c).synData = p.PayloadLen
+		}
+	} else {
+		if c.state == stateSynSent {
+			c.state = stateSynReceived
+		}
+		if p.TCP.Flags.Has(capture.ACK) {
+			c.answers = more(c.answers)
+		} else if !s.has(hasAck) && o.has(sawSYN) {
+			c.marks |= bothSYN
+		}
 	}
 	s.start(p.TCP.Seq + 1)
 	s.flags |= sawSYN | synSeen
@@ -157,9 +168,13 @@ func (t *Table) firstSYN(c *conn, from capture.Side, p *capture.Packet) {
 			o.flags |= sawSYN // it was acknowledged just now
 		}
 		t.acknowledge(c, from, p)
+		if r := t.rareIf(c); r != nil && from == capture.Server {
+			r.synTaken = int(min(o.acked(s.ack), uint64(r.synData)))
+		}
 	}
 	t.progress(c, from, p)
 	t.synPayload(c, from, p)
+	t.countOpen(c)
 }
 
 // synPayload follows what a SYN carries (RFC 7413), or counts the segment.
@@ -218,12 +233,18 @@ func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32
 // follows it.
 func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
 	s := &c.sides[from]
-	s.packets++
+	t.counted(c, from)
 	c.seen = t.clock
+	if c.list == listHalfOpen {
+		t.append(c, listHalfOpen) // keeps the list in order
+	}
+	if from == capture.Server && p.TCP.Flags.Has(capture.ACK) {
+		c.answers = more(c.answers)
+	}
 	if !s.has(sawSYN) || s.has(softSeq) || from == capture.Client && c.attempts == 0 {
 		s.flags |= sawSYN
 		s.flags &^= softSeq
-		c.attempts++
+		c.attempts = more(c.attempts)
 		if p.TCP.HasWindowScale {
 			s.scale = min(p.TCP.WindowScale, 14)
 		}
@@ -232,10 +253,7 @@ func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
 		s.flags &^= timing // Karn's algorithm
 		if from == capture.Client {
 			s.retime(p.TCP.Seq+1, p)
-			c.attempts++
-			if c.list == listHalfOpen {
-				t.append(c, listHalfOpen)
-			}
+			c.attempts = more(c.attempts)
 		}
 	}
 	if p.TCP.Flags.Has(capture.ACK) {
@@ -243,6 +261,15 @@ func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
 	}
 	t.progress(c, from, p)
 	t.synPayload(c, from, p)
+	t.countOpen(c)
+}
+
+// more counts one more, up to 255.
+func more(n uint8) uint8 {
+	if n < 1<<8-1 {
+		n++
+	}
+	return n
 }
 
 // quietBeforeReuse is after what silence a SYN with another number begins a new
@@ -331,14 +358,17 @@ func (t *Table) progress(c *conn, from capture.Side, p *capture.Packet) {
 			e.ServerTime = max(sv.rttAt.Sub(c.id.Start), 0)
 			e.ClientTime = max(e.Handshake-e.ServerTime, 0)
 		}
+		e.Simultaneous = c.marks&bothSYN != 0
+		if r := t.rareIf(c); r != nil {
+			e.SYNData, e.SYNDataTaken = r.synData, r.synTaken
+		}
 	}
 }
 
 // establish counts c as established and puts it on the wheel.
 func (t *Table) establish(c *conn) {
 	c.state = stateEstablished
-	c.proved = true
-	t.book.TCP.Open[c.id.Role]++
+	c.marks |= proved
 	if !c.id.Midstream {
 		t.book.TCP.Connections[c.id.Role][capture.ReasonNone]++
 	}

@@ -16,10 +16,17 @@ func (t *Table) ICMPError(quoted capture.Flow, seq uint32, hasSeq bool, e *captu
 	}
 	t.advance(e.At)
 	c, from := t.find(t.hash(&quoted), &quoted)
-	if c == nil || c.state == stateClosed || !c.sides[from].inFlight(&c.sides[from.Other()], seq) {
+	if c == nil || c.state == stateClosed {
+		return
+	}
+	if !c.sides[from].inFlight(&c.sides[from.Other()], seq) {
+		t.book.TCP.Ignored[e.Direction][capture.IgnoredICMP]++
 		return
 	}
 	e.Conn = c.id
+	if b := t.book.Batch; b != nil {
+		e.Hit = hit(c, b)
+	}
 	if c.state == stateSynSent && from == capture.Client && e.Why != capture.ReasonNone {
 		t.failedBy = e
 		t.finish(c, e.Why, true)

@@ -189,7 +189,7 @@ func (r *rig) flush() {
 			len(r.table.holes.free), len(r.table.holes.all), len(r.table.pieces.free), len(r.table.pieces.all))
 	}
 	for _, open := range r.book.TCP.Open {
-		if open != 0 {
+		if open != [capture.NumTCPStates]uint64{} {
 			r.t.Errorf("open connections after Flush: %v", r.book.TCP.Open)
 		}
 	}
@@ -206,6 +206,12 @@ func (r *rig) observed() []string {
 			out = append(out, fmt.Sprintf("failed %v after %d in %v", o.Why, o.Attempts, o.Elapsed))
 		case *capture.ConnReset:
 			out = append(out, fmt.Sprintf("reset by %v in %v", o.By, o.Phase))
+		case *capture.ConnStuck:
+			s := fmt.Sprintf("stuck %v: %v in %v", o.Kind, o.Side, o.State)
+			if o.Cause != capture.CauseNone {
+				s += fmt.Sprintf(", %v, %d bytes, %d held", o.Cause, o.Bytes, o.Held)
+			}
+			out = append(out, s)
 		case *capture.ConnClosed:
 			out = append(out, fmt.Sprintf("closed %v %d/%d", o.Why, o.Bytes[0], o.Bytes[1]))
 		default:

@@ -135,7 +135,7 @@ func TestResetPhase(t *testing.T) {
 		{"idle, by the client", []seg{request, response, acked, reset(cl, 5*time.Second)}, capture.PhaseIdle},
 		{"idle, the acknowledgement not captured", []seg{request, response, reset(sv, 5*time.Second)}, capture.PhaseIdle},
 		{"idle, the acknowledgement not captured, by the client", []seg{request, response, reset(cl, 5*time.Second)}, capture.PhaseIdle},
-		{"a response that is sent again and again", []seg{request, response, slow(response, time.Second), slow(response, 2*time.Second), reset(sv, 4*time.Second)}, capture.PhaseResponse},
+		{"a response that is sent again and again", []seg{request, response, slow(response, time.Second), slow(response, 2*time.Second), reset(sv, 4*time.Second)}, capture.PhaseUnacknowledged},
 		{"the next request on an idle connection", []seg{request, response, acked, {from: cl, flags: "PA", seq: 4, ack: 3, data: "get", after: 5 * time.Second}, reset(sv, ms(1))}, capture.PhaseRequest},
 		{"the next request, the acknowledgement not captured", []seg{request, response, {from: cl, flags: "PA", seq: 4, ack: 1, data: "get", after: 5 * time.Second}, reset(sv, 2*time.Second)}, capture.PhaseRequest},
 	} {

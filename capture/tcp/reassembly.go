@@ -27,6 +27,10 @@ func (t *Table) data(c *conn, from capture.Side, p *capture.Packet, seq uint32) 
 			return
 		}
 	}
+	t.sentAgain(c, from, p.Time, seq, n)
+	if sv := &c.sides[capture.Server]; from == capture.Client && sv.has(sawFIN) && !after(p.TCP.Ack, sv.fin) {
+		c.marks |= crossed
+	}
 	t.measureData(c, from, p, seq, n)
 	t.placing, t.unplaced = true, int(n)
 	for after(seq, s.nxt) && !t.room(c, from, n) {
@@ -242,6 +246,7 @@ func (t *Table) settle(c *conn) {
 				if !due {
 					break
 				}
+				t.holeExpired(c, from, to)
 				t.giveUp(c, from, to)
 			}
 		}
@@ -301,7 +306,14 @@ func (t *Table) noteFIN(c *conn, from capture.Side, seq uint32) {
 	}
 	s.fin = seq
 	s.flags |= sawFIN
-	c.state = stateClosing
+	if o := &c.sides[from.Other()]; o.has(sawFIN) {
+		if after(s.ack, o.fin) {
+			s.flags |= closedSecond
+		}
+	} else {
+		c.id.EndedBy = capture.EndedBySide(from)
+	}
+	c.state, c.spoke = stateClosing, tickOf(t.clock)
 	if seq != s.nxt {
 		t.openHole(c, from)
 	}
@@ -317,6 +329,6 @@ func (t *Table) reachFIN(c *conn, from capture.Side) {
 	s.flags |= ended
 	if c.handler != nil {
 		t.cur = c
-		c.handler.End(capture.Mark{Time: t.last, Offset: s.off}, from, capture.ReasonFIN)
+		c.handler.End(c.endMark(from, t.last), from, capture.ReasonFIN)
 	}
 }

@@ -88,7 +88,7 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	s := &c.sides[from]
 	t.quiet = t.clock.Sub(c.seen)
 	c.seen = t.clock
-	s.packets++
+	t.counted(c, from)
 	n := uint32(p.PayloadLen)
 	for side := capture.Client; side <= capture.Server; side++ {
 		if h := t.holeOf(c, side); h != nil {
@@ -118,8 +118,12 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	}
 	if n == 0 {
 		t.book.Ledger[capture.SegmentControl]++
+		t.probed(c, from, p)
 	} else {
 		t.data(c, from, p, seq)
+	}
+	if c.state != stateEstablished || c.counted != capture.StateEstablished {
+		t.countOpen(c)
 	}
 	t.settle(c)
 }
@@ -184,6 +188,7 @@ func reach(o *side) int32 {
 
 // ignore counts a segment whose numbers do not fit.
 func (t *Table) ignore(p *capture.Packet) {
+	t.book.TCP.Ignored[p.Direction][ignored(p)]++
 	t.book.Ledger[capture.SegmentOutOfRange]++
 	t.book.Ledger[capture.BytesOutOfRange] += uint64(p.PayloadLen)
 }
@@ -221,7 +226,10 @@ func (t *Table) countData(c *conn, from capture.Side, n int) {
 func (t *Table) deliver(c *conn, from capture.Side, mark capture.Mark, b []byte) {
 	t.book.Ledger[capture.BytesDelivered] += uint64(len(b))
 	t.cur = c
-	c.lastFrom = from
+	if c.lastFrom != from {
+		c.turn(from, t.clock)
+	}
+	c.spoke = tickOf(t.clock)
 	if c.handler == nil {
 		t.begin(c, from, mark)
 	}
@@ -246,7 +254,7 @@ func (t *Table) begin(c *conn, from capture.Side, mark capture.Mark) {
 			c.handler.Gap(capture.Mark{Time: mark.Time}, side, int(missed), why)
 		}
 		if s.has(ended) {
-			c.handler.End(capture.Mark{Time: mark.Time, Offset: s.off}, side, capture.ReasonFIN)
+			c.handler.End(c.endMark(side, mark.Time), side, capture.ReasonFIN)
 		}
 	}
 }
@@ -276,7 +284,7 @@ func (t *Table) Abandon(h capture.Handler) {
 		c.handler = h
 	}
 	if c.why != capture.ReasonNone {
-		t.finish(c, c.why, c.keep)
+		t.finish(c, c.why, c.marks&keep != 0)
 		return
 	}
 	t.settle(c)

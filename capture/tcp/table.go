@@ -52,10 +52,12 @@ type Table struct {
 	doubted [64]doubted   // by ID of the connection
 	quiet   time.Duration // silence of the connection before the segment at hand
 
-	holes   holeSlab
-	pieces  pieceSlab
-	strains strainSlab
-	pool    bufferPool
+	holes    holeSlab
+	pieces   pieceSlab
+	strains  strainSlab
+	pool     bufferPool
+	freeRare []*rare
+	rare     map[int32]*rare // by index of the connection
 }
 
 // slot is one place of the hash table. index is that of the connection plus
@@ -73,6 +75,7 @@ func New(cfg Config, book *capture.Book, open Open) *Table {
 	cfg.setDefaults()
 	t := &Table{cfg: cfg, book: book, open: open}
 	t.seed = [3]uint64{rand.Uint64(), rand.Uint64() | 1, rand.Uint64() | 1}
+	t.rare = make(map[int32]*rare)
 	t.resize(1024)
 	t.pool.limit = cfg.MaxBuffered
 	for i := range t.lists {
@@ -199,6 +202,7 @@ func (t *Table) remove(c *conn) {
 	t.slots[i] = slot{}
 	t.unlink(c)
 	t.strains.give(c)
+	t.forgetRare(c)
 	c.handler, c.port = nil, nil
 	if t.recent == c {
 		t.recent = nil

@@ -145,10 +145,13 @@ func (t *Table) turn(slot uint16) {
 				continue
 			}
 		}
+		t.overdue(c)
 		if t.clock.Sub(c.seen) >= t.silence(c) {
 			why := capture.ReasonTimedOut
 			if c.sides[0].has(ended) && c.sides[1].has(ended) {
 				why = capture.ReasonFIN
+			} else {
+				t.expired(c)
 			}
 			t.finish(c, why, false)
 			continue
@@ -168,6 +171,9 @@ func (t *Table) silence(c *conn) time.Duration {
 // schedule puts c where the wheel will meet it when its next deadline is over.
 func (t *Table) schedule(c *conn) {
 	due := c.seen.Add(t.silence(c))
+	if c.state == stateClosing && !c.told() {
+		due = min(due, t.clock.Add(t.cfg.StuckAfter-c.spoke.since(t.clock)))
+	}
 	for side := range c.sides {
 		if c.holes&(1<<side) != 0 {
 			h := &t.holes.all[c.sides[side].hole]
