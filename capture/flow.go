@@ -99,8 +99,13 @@ type Conn struct {
 	// OneWay says that no packet of one of the sides was captured so far: what
 	// that side did is not known.
 	OneWay bool
-	// EndedBy is who sent the first FIN or the RST, once that was seen.
+	// EndedBy is who sent the RST or, without one, the first FIN, once that was
+	// seen.
 	EndedBy EndedBy
+	// Race says that the connection was reset in answer to a request that met
+	// the end of a kept-alive connection: the server had spoken before, and
+	// acknowledged nothing of this request.
+	Race bool
 }
 
 // Flow returns the direction of what from sends.

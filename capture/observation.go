@@ -47,7 +47,7 @@ type Exchange struct {
 	// Cause is what the packets prove of how it came to Error or Incomplete.
 	Cause Cause
 	// Announced is the size of the body, in bytes, that the message announced
-	// which the end of the connection cut; -1 when it announced none, or none
+	// which the end of the connection cut; 0 when it announced none, or none
 	// was cut. How much of it came is RequestBody or ResponseBody.
 	Announced int64
 	// Incomplete says what of the exchange wiretell did not see: ReasonGap,
@@ -109,10 +109,8 @@ type ConnReset struct {
 	By    Side
 	Phase Phase
 	Age   time.Duration
-	// Race says that the RST answers a request that met the end of a kept-alive
-	// connection: the server had answered before, and acknowledged nothing of
-	// this request. Idle is how long nobody had sent anything before it.
-	Race bool
+	// Idle is how long nobody had sent anything before the request that was
+	// answered by the RST, when Conn.Race says so.
 	Idle time.Duration
 	// Unacknowledged is how many bytes were sent and never acknowledged, by
 	// sender.

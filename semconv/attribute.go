@@ -50,6 +50,7 @@ const (
 
 // Attribute names of wiretell.
 const (
+	Cause                 = "wiretell.cause"
 	ConnectionRole        = "wiretell.connection.role"
 	Count                 = "wiretell.count"
 	DiagnosisCaveats      = "wiretell.diagnosis.caveats"
@@ -68,12 +69,15 @@ const (
 	ExchangeLostBytes     = "wiretell.exchange.lost_bytes"
 	ExportOutcome         = "wiretell.export.outcome"
 	ExportSignal          = "wiretell.export.signal"
+	HTTPBodyAnnounced     = "wiretell.http.body.announced"
+	HTTPBodyReceived      = "wiretell.http.body.received"
 	HTTPInterimResponses  = "wiretell.http.interim_responses"
 	HTTPRequestLastByte   = "wiretell.http.request.last_byte"
 	HTTPRequestWireSize   = "wiretell.http.request.wire_size"
 	HTTPResponseFirstByte = "wiretell.http.response.first_byte"
 	HTTPResponseWireSize  = "wiretell.http.response.wire_size"
 	ICMPCode              = "wiretell.icmp.code"
+	ICMPFrom              = "wiretell.icmp.from"
 	ICMPMeaning           = "wiretell.icmp.meaning"
 	ICMPNextHopMTU        = "wiretell.icmp.next_hop_mtu"
 	ICMPQuotedDestAddress = "wiretell.icmp.quoted.destination.address"
@@ -96,16 +100,24 @@ const (
 	Suppressed            = "wiretell.suppressed"
 	SuppressedWindow      = "wiretell.suppressed.window"
 	TCPAge                = "wiretell.tcp.age"
+	TCPAnswers            = "wiretell.tcp.answers"
 	TCPAttempts           = "wiretell.tcp.attempts"
 	TCPConnectDuration    = "wiretell.tcp.connect_duration"
 	TCPFlowControl        = "wiretell.tcp.flow_control.kind"
+	TCPHeld               = "wiretell.tcp.held"
+	TCPIdle               = "wiretell.tcp.idle"
+	TCPIgnoredKind        = "wiretell.tcp.ignored.kind"
 	TCPLostBytes          = "wiretell.tcp.lost_bytes"
+	TCPOutstanding        = "wiretell.tcp.outstanding"
 	TCPPhase              = "wiretell.tcp.phase"
 	TCPProof              = "wiretell.tcp.proof"
 	TCPRetransmitKind     = "wiretell.tcp.retransmit.kind"
 	TCPRetransmitsAttr    = "wiretell.tcp.retransmits"
 	TCPRTTAttr            = "wiretell.tcp.rtt"
 	TCPSide               = "wiretell.tcp.side"
+	TCPStuckKind          = "wiretell.tcp.stuck.kind"
+	TCPSYNData            = "wiretell.tcp.syn_data"
+	TCPWaited             = "wiretell.tcp.waited"
 )
 
 // Values that the conventions or wiretell fix.
@@ -121,8 +133,6 @@ const (
 	SpanNameHTTP = "HTTP"
 	// ComponentTypeBatching is otel.component.type of wiretell's queues.
 	ComponentTypeBatching = "wiretell_batching_queue"
-	// StateEstablished is network.connection.state of an open connection.
-	StateEstablished = "established"
 )
 
 // Attributes is the table of attribute names, sorted by name.
@@ -140,7 +150,7 @@ var Attributes = [...]Attribute{
 	{Name: HTTPResponseHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Response header fields that the user allowed, key in lower case."},
 	{Name: HTTPResponseStatusCode, Type: Int, Stability: Stable, Description: "Status code of the final response; absent when none was seen."},
 	{Name: HTTPRoute, Type: String, Stability: Stable, Description: "The user's route pattern that the path matches; never the path itself."},
-	{Name: NetworkConnectionState, Type: String, Description: "State of the connections counted."},
+	{Name: NetworkConnectionState, Type: String, Description: "State of a side of a connection, as far as packets prove it (RFC 9293, section 3.3.2): `syn_sent`, `syn_received`, `established`, `fin_wait_1`, `fin_wait_2`, `close_wait`, `closing`, `last_ack`, `time_wait`. In metrics that of the local side; of the server's where that is not known or both are local; of the other one's before the side was heard."},
 	{Name: NetworkInterfaceName, Type: String, Description: "Interface on which the packets were captured."},
 	{Name: NetworkIODirection, Type: String, Description: "`receive` or `transmit`, as seen from the observed network namespace; absent when a capture file does not tell."},
 	{Name: NetworkLocalAddress, Type: String, Stability: Stable, Description: "Address of the end in the observed network namespace (from a file without local addresses: the server's for SERVER spans)."},
@@ -172,6 +182,7 @@ var Attributes = [...]Attribute{
 	{Name: URLTemplate, Type: String, Description: "Heuristic template of the path.", Reserved: true},
 	{Name: UserAgentOriginal, Type: String, Stability: Stable, Description: "The User-Agent field."},
 
+	{Name: Cause, Type: String, Description: "What the packets prove of how it came to an error. Of an attempt to connect: `no_answer`, `refused`, `rejected` (by ICMP), `syn_ack_unanswered` (it was sent several times), `handshake_unfinished`, `abandoned_by_client|server` (a reset after the SYN-ACK), `simultaneous_open_unfinished`. Of an exchange: `server_silent` (it acknowledged the request and sent nothing), `request_unacknowledged`, `keep_alive_race` (the request met the server's end of an idle connection), `reset_by_client|server`, `closed_by_client|server`, `gap`, `not_parsed`, `joined_midstream`, `unsolicited`, `one_way_capture`, `silent_too_long`, `ports_reused`, `wiretell_bound`, `capture_ended`. Of a wait: `retransmission_timeout`, `zero_window`, `hole`, `no_response`."},
 	{Name: ConnectionRole, Type: String, Description: "`server` (inbound), `client` (outbound), `both` (loopback), or `unknown`."},
 	{Name: Count, Type: Int, Description: "How many the record stands for."},
 	{Name: DiagnosisCaveats, Type: Strings, Description: "Ids of the quality findings that hold at the same time."},
@@ -190,12 +201,15 @@ var Attributes = [...]Attribute{
 	{Name: ExchangeLostBytes, Type: Int, Description: "Bytes of the exchange that were never captured."},
 	{Name: ExportOutcome, Type: String, Description: "`exported`, `sampled_out`, `not_selected` (by `--select`) or `dropped`."},
 	{Name: ExportSignal, Type: String, Description: "`traces`, `metrics` or `logs`."},
+	{Name: HTTPBodyAnnounced, Type: Int, Description: "Bytes that the body was to have which the end of the connection cut."},
+	{Name: HTTPBodyReceived, Type: Int, Description: "Bytes that came of it."},
 	{Name: HTTPInterimResponses, Type: Int, Description: "1xx responses before the final one, when there were any."},
 	{Name: HTTPRequestLastByte, Type: Double, Description: "Seconds from the span's start to the last byte of the request."},
 	{Name: HTTPRequestWireSize, Type: Int, Description: "Bytes of the request on the wire: head, body and framing."},
 	{Name: HTTPResponseFirstByte, Type: Double, Description: "Seconds from the span's start to the first byte of the response."},
 	{Name: HTTPResponseWireSize, Type: Int, Description: "Bytes of the response on the wire: head, body and framing."},
 	{Name: ICMPCode, Type: Int, Description: "Code, as in the registry."},
+	{Name: ICMPFrom, Type: String, Description: "Address of who sent the ICMP error that ended an attempt to connect."},
 	{Name: ICMPMeaning, Type: String, Description: "The registry's name of type and code."},
 	{Name: ICMPNextHopMTU, Type: Int, Description: "MTU in bytes that the message names."},
 	{Name: ICMPQuotedDestAddress, Type: String, Description: "Destination address of the quoted packet."},
@@ -218,14 +232,22 @@ var Attributes = [...]Attribute{
 	{Name: Suppressed, Type: Int, Description: "How many records of this event and peer the rate limit left out."},
 	{Name: SuppressedWindow, Type: Double, Description: "Seconds that the count of suppressed records is for."},
 	{Name: TCPAge, Type: Double, Description: "Seconds since the connection's first packet."},
-	{Name: TCPAttempts, Type: Int, Description: "SYNs seen."},
+	{Name: TCPAnswers, Type: Int, Description: "SYN-ACKs seen."},
+	{Name: TCPAttempts, Type: Int, Description: "SYNs seen; of a connection that is stalled, how often the same was sent again."},
 	{Name: TCPConnectDuration, Type: Double, Description: "Seconds from the first SYN to the end of the handshake, on the first exchange of the connection. They lie before the span."},
 	{Name: TCPFlowControl, Type: String, Description: "`zero_window` or `window_full`."},
+	{Name: TCPHeld, Type: Int, Description: "Bytes that came and wait behind missing ones."},
+	{Name: TCPIdle, Type: Double, Description: "Seconds that nobody had sent anything before the request that was answered by a reset."},
+	{Name: TCPIgnoredKind, Type: String, Description: "`reset`, `syn`, `fin`, `data`, `ack`, or `icmp` (an error that quotes what is not in flight)."},
 	{Name: TCPLostBytes, Type: Int, Description: "Payload bytes of the segments in `wiretell.tcp.retransmits`: what the sender took for lost. What wiretell did not see is `wiretell.exchange.lost_bytes`."},
-	{Name: TCPPhase, Type: String, Description: "`handshake`, `idle`, `request`, `response` or `closing`."},
+	{Name: TCPOutstanding, Type: Int, Description: "Bytes of payload that were sent and not acknowledged, or that are missing."},
+	{Name: TCPPhase, Type: String, Description: "What the connection was doing: `handshake`, `idle`, `request`, `response`, `closing` (after a FIN) or `unacknowledged` (payload was sent again and never acknowledged)."},
 	{Name: TCPProof, Type: String, Description: "`dsack` (RFC 2883) or `timestamps` (RFC 3522)."},
 	{Name: TCPRetransmitKind, Type: String, Description: "Why the segment was sent again: `syn`; `fast`, as acknowledgements told of its loss; `timeout`, as none came; `spurious`, though it had been acknowledged."},
 	{Name: TCPRetransmitsAttr, Type: Int, Description: "Segments of both sides that were sent again while the exchange lasted, when there were any."},
 	{Name: TCPRTTAttr, Type: Double, Description: "Mean round-trip time in seconds between the observed end and its peer while the exchange lasted; when nothing could be measured in it, of the connection so far."},
-	{Name: TCPSide, Type: String, Description: "Who did it: `local` or `peer`; from a file without local addresses, and on loopback, `client` or `server`."},
+	{Name: TCPSide, Type: String, Description: "Who did it: `local` or `peer`; from a file without local addresses, and on loopback, `client` or `server`. Of an exchange that was cut: who reset the connection or closed it first."},
+	{Name: TCPStuckKind, Type: String, Description: "`half_closed`, `close_unacknowledged`, `stalled` or `stream_timeout`."},
+	{Name: TCPSYNData, Type: Int, Description: "Bytes that the client's SYN carried (TCP Fast Open)."},
+	{Name: TCPWaited, Type: Double, Description: "Seconds since the last thing that moved the connection on."},
 }

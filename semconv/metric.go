@@ -26,6 +26,8 @@ const (
 	MetricTCPRetransmits         = "wiretell.tcp.retransmits"
 	MetricTCPResets              = "wiretell.tcp.resets"
 	MetricTCPRetransmitsNeedless = "wiretell.tcp.retransmits.needless"
+	MetricTCPStuck               = "wiretell.tcp.stuck"
+	MetricTCPIgnored             = "wiretell.tcp.ignored"
 	MetricTCPFlowControl         = "wiretell.tcp.flow_control"
 	MetricTCPFlowControlTime     = "wiretell.tcp.flow_control.time"
 	MetricTCPOutOfOrder          = "wiretell.tcp.out_of_order"
@@ -87,7 +89,7 @@ var Metrics = [...]Metric{
 
 	{Name: MetricTCPConnections, Kind: Counter, Unit: "{connection}", Description: "Attempts to connect, by outcome; `error.type` is absent when the handshake completed.",
 		Attributes: []string{ConnectionRole, ErrorType}},
-	{Name: MetricTCPConnectionsOpen, Kind: UpDownCounter, Unit: "{connection}", Description: "Connections that are open now.",
+	{Name: MetricTCPConnectionsOpen, Kind: UpDownCounter, Unit: "{connection}", Description: "Connections that are open now, half-open ones included.",
 		Attributes: []string{ConnectionRole, NetworkConnectionState}},
 	{Name: MetricTCPHandshakeDuration, Kind: Histogram, Unit: "s", Float: true, Buckets: networkBuckets, Description: "Time from the first SYN to the ACK that completed the handshake.",
 		Attributes: []string{ConnectionRole, ServerPort, OTelMetricOverflow}},
@@ -98,6 +100,8 @@ var Metrics = [...]Metric{
 	{Name: MetricTCPRetransmits, Kind: Counter, Unit: "{segment}", Description: "Segments sent again, each once, by why it was sent. A frame that was captured before segmentation offload counts once.", Attributes: []string{NetworkIODirection, TCPRetransmitKind}},
 	{Name: MetricTCPRetransmitsNeedless, Kind: Counter, Unit: "{segment}", Description: "Those of `wiretell.tcp.retransmits` that the receiver proved needless afterwards; those of kind `spurious`, known at once, are not in it.", Attributes: []string{NetworkIODirection, TCPProof}},
 	{Name: MetricTCPResets, Kind: Counter, Unit: "{reset}", Description: "Resets that were true to their connection.", Attributes: []string{NetworkIODirection, TCPPhase}},
+	{Name: MetricTCPStuck, Kind: Counter, Unit: "{connection}", Description: "Connections that waited for what did not come: one for each event of these names.", Attributes: []string{ConnectionRole, TCPStuckKind}},
+	{Name: MetricTCPIgnored, Kind: Counter, Unit: "{message}", Description: "Segments, and ICMP errors, that do not fit the connection that they name, forged ones among them: they changed nothing.", Attributes: []string{NetworkIODirection, TCPIgnoredKind}},
 	{Name: MetricTCPFlowControl, Kind: Counter, Unit: "{event}", Description: "Times a receiver closed its window, and times a sender filled it, which is only known when both SYNs were captured. By the direction of the segment that did.", Attributes: []string{NetworkIODirection, TCPFlowControl}},
 	{Name: MetricTCPFlowControlTime, Kind: Counter, Unit: "s", Float: true, Description: "How long windows stayed closed or full, counted when that is over.", Attributes: []string{NetworkIODirection, TCPFlowControl}},
 	{Name: MetricTCPOutOfOrder, Kind: Counter, Unit: "{segment}", Description: "Segments that were captured after others sent later, and were not sent again.", Attributes: []string{NetworkIODirection}},

@@ -28,6 +28,9 @@ type exchange struct {
 	headers                                    []headerSpan // the request's, then the response's
 	requestHeaders                             int          // how many of them are the request's
 
+	number    uint64
+	announced int64 // size of the body of the message that was cut, 0 when it is not known
+
 	start uint64 // offset of the request's first byte in the client's stream
 	acked uint64 // how much of the server's stream the client had then acknowledged
 	// Of a held response, acked is its own offset and start what it acknowledges,
@@ -46,6 +49,7 @@ type exchange struct {
 	version uint8
 
 	err, incomplete capture.Reason
+	cause           capture.Cause // of err
 
 	held         bool // a response whose request may still come
 	counted      bool // the request's head was whole
@@ -56,6 +60,7 @@ type exchange struct {
 	hasParent    bool // a traceparent was there
 	requestDone  bool // no more of the request will come
 	responseDone bool // no more of the response will come
+	cut          bool // the connection ended within the request
 }
 
 // exchangeSize is what an open exchange costs beside its text.
@@ -108,6 +113,7 @@ func (x *exchange) spoil(why capture.Reason, lost int64) {
 func (x *exchange) fail(why capture.Reason) {
 	if x.err == capture.ReasonNone {
 		x.err, x.failed = why, x.parser.pool.now
+		x.cause = x.parser.cause(x, why)
 	}
 }
 
@@ -133,6 +139,7 @@ func (x *exchange) emit() {
 
 func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
 	e.Conn = *x.parser.conn
+	e.Number = x.number
 	e.Protocol = capture.ProtocolHTTP1
 	e.Version = x.version
 	e.HasRequest = x.hasRequest
@@ -160,6 +167,10 @@ func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
 	e.RequestBody, e.ResponseBody = x.requestBody, x.responseBody
 	e.RequestWire, e.ResponseWire = x.requestWire, x.responseWire
 	e.Error, e.Incomplete, e.LostBytes = x.err, x.incomplete, x.lost
+	e.Cause, e.Announced = x.cause, x.announced
+	if e.Cause == capture.CauseNone && unseen(x.incomplete) {
+		e.Cause = causeUnseen(x.incomplete)
+	}
 	if q := x.parser.quality; q != nil && x.hasRequest {
 		e.Path = q.Since(&x.begin, e.Conn.Role)
 		if x.opened {

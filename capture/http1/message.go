@@ -67,6 +67,8 @@ func (p *Parser) requestOver(m *message, why capture.Reason) {
 	case why == capture.ReasonNone:
 	case unseen(why):
 		x.spoil(why, 0)
+	case !x.responseDone:
+		x.cut = why == capture.ReasonRequestTruncated
 	case x.responseDone && !m.unsized():
 		x.fail(why)
 	}
@@ -329,9 +331,22 @@ func (p *Parser) endClient(s *stream, at capture.Mark, why capture.Reason) {
 	for p.held != nil {
 		p.giveUp(p.held)
 	}
+	p.endRequest(s, at, why)
+	// Requests that came when the server had closed: what became of them the
+	// client's end tells.
+	for p.sides[capture.Server].ended && p.first != nil {
+		p.unanswered(p.pop(), p.endWord(why))
+	}
+}
+
+// endRequest ends the request at hand.
+func (p *Parser) endRequest(s *stream, at capture.Mark, why capture.Reason) {
 	m := s.msg
 	if m == nil {
 		return
+	}
+	if m.x != nil {
+		m.x.announced = announced(s)
 	}
 	if s.state == stateHead && why != capture.ReasonShutdown && why != capture.ReasonEvicted {
 		p.parseError(capture.Client, at, capture.ReasonRequestTruncated)
@@ -341,6 +356,14 @@ func (p *Parser) endClient(s *stream, at capture.Mark, why capture.Reason) {
 	} else {
 		p.requestOver(m, capture.ReasonRequestTruncated)
 	}
+}
+
+// announced returns how large the body at hand was to be, 0 when nobody said.
+func announced(s *stream) int64 {
+	if s.state != stateLength || s.msg.body < 0 {
+		return 0
+	}
+	return s.msg.body + s.msg.remain
 }
 
 // endServer ends the responses: the one at hand, and those that never came.
@@ -365,6 +388,9 @@ func (p *Parser) endServer(s *stream, at capture.Mark, why capture.Reason) {
 		case s.state == stateHead && !m.head.interim && p.first != nil && p.skip == 0 && p.first.answers(m.at):
 			p.unanswered(p.pop(), cut)
 		case s.state != stateHead:
+			if m.x != nil {
+				m.x.announced = announced(s)
+			}
 			p.responseOver(m, cut)
 		}
 	}

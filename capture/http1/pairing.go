@@ -124,7 +124,7 @@ func (p *Parser) push(x *exchange) {
 		return
 	}
 	switch {
-	case server.ended:
+	case server.ended && (server.why != capture.ReasonFIN || p.sides[capture.Client].ended):
 		p.unanswered(x, p.endWord(server.why))
 		return
 	case server.state == stateUpgraded || server.state == stateSwitched,
@@ -418,6 +418,9 @@ func (p *Parser) unanswered(x *exchange, why capture.Reason) {
 	l := &p.pool.book.Ledger
 	l[capture.RequestsLive]--
 	l[capture.RequestsUnanswered]++
+	if x.cut && why == capture.ReasonClosedBeforeResponse {
+		why = capture.ReasonRequestTruncated
+	}
 	p.port.Unanswered++
 	p.port.UnansweredBy[why]++
 	x.fail(why)

@@ -350,6 +350,8 @@ func (p *Parser) parseError(from capture.Side, at capture.Mark, why capture.Reas
 	if b := p.pool.book.Batch; b != nil {
 		e := b.ParseError()
 		e.Conn, e.At, e.From, e.Protocol, e.Why, e.Offset = *p.conn, at.Time, from, capture.ProtocolHTTP1, why, at.Offset
+		number, parent := p.InFlight()
+		e.Hit = capture.Hit{Number: number, TraceParent: b.Text(parent)}
 	}
 }
 
@@ -387,6 +389,7 @@ func (p *Parser) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	}
 	s.ended = true
 	p.pool.now = at.Time
+	s.acked = max(s.acked, at.Acked)
 	if from == capture.Client {
 		p.endClient(s, at, why)
 	} else {

@@ -78,6 +78,7 @@ func (pool *Pool) exchange(p *Parser) *exchange {
 	text, headers := x.text[:0], x.headers[:0]
 	*x = exchange{}
 	x.text, x.headers, x.parser, x.older = text, headers, p, pool.newest
+	x.number = pool.book.NumberExchange()
 	if pool.newest != nil {
 		pool.newest.newer = x
 	} else {

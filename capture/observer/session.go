@@ -150,6 +150,14 @@ func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	s.o.free = append(s.o.free, s)
 }
 
+// InFlight implements capture.Carrier.
+func (s *session) InFlight() (number uint64, traceParent []byte) {
+	if c, ok := s.handler.(capture.Carrier); ok {
+		return c.InFlight()
+	}
+	return 0, nil
+}
+
 // tellEnds tells the Handler of the sides that have ended.
 func (s *session) tellEnds() {
 	for from := range s.ends {

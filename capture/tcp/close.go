@@ -19,7 +19,7 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 	}
 	t.counted(c, from)
 	phase := c.phase(t.clock.Sub(c.seen), t.unanswered(c))
-	race := t.race(c, from, p)
+	c.id.Race = t.race(c, from, p)
 	c.lastFrom = from
 	c.id.EndedBy = capture.EndedBySide(from)
 	if p.PayloadLen > 0 {
@@ -46,7 +46,7 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 		e := b.ConnReset()
 		e.Conn, e.At, e.By, e.Phase = c.id, p.Time, from, phase
 		e.Age = max(p.Time.Sub(c.id.Start), 0)
-		if e.Race = race; race {
+		if c.id.Race {
 			e.Idle = c.idle()
 		}
 		for side := range c.sides {

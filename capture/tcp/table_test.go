@@ -217,7 +217,7 @@ var scripts = []struct {
 		script:   after3(seg{from: cl, flags: "A", seq: 1, ack: 1, data: "a"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "c"}),
 		wait:     13 * time.Second,
 		calls:    []string{`client 0 "a"`, "client 1 gap 1 gap", `client 2 "c"`},
-		observed: []string{"opened 2ms"},
+		observed: []string{"opened 2ms", "stuck stream_timeout: client in established, hole, 1 bytes, 1 held"},
 	},
 	{
 		name:     "and not before the timeout",

@@ -14,11 +14,8 @@ import (
 // eventBuilder makes log records of observations. The desk goroutine owns it.
 type eventBuilder struct {
 	spans *spanBuilder
-	limit *rateLimit // nil: none
-	// hit remembers, within one batch, the exchange that ended with an error on
-	// a connection, so that the connection's own event gets its ids.
-	hit map[uint64]spanContext
-	now func() time.Time // nil: the packet's time
+	limit *rateLimit       // nil: none
+	now   func() time.Time // nil: the packet's time
 }
 
 // record is a log record in the making.
@@ -51,6 +48,15 @@ func (r *record) span(sc spanContext) {
 	r.SetFlags(plog.LogRecordFlags(sc.flags))
 }
 
+// hit ties the event to the span of the exchange that it hits, if there is one.
+// That span may be built later, or be sampled out: the record's flag says so.
+func (b *eventBuilder) hit(r *record, c *capture.Conn, h *capture.Hit) {
+	if h.Number != 0 {
+		id := b.spans.identify(c, h.Number, h.TraceParent)
+		r.span(id.context())
+	}
+}
+
 // conn states the attributes of a TCP connection.
 func (b *eventBuilder) conn(r *record, c *capture.Conn) { b.ends(r, c, capture.TCP) }
 
@@ -78,40 +84,6 @@ func side(c *capture.Conn, s capture.Side) string {
 		return [...]string{"local", "peer"}[s]
 	}
 	return s.String()
-}
-
-func (b *eventBuilder) connFailed(lr plog.LogRecord, o *capture.ConnFailed) int {
-	var body string
-	switch o.Why {
-	case capture.ReasonTimedOut:
-		body = fmt.Sprintf("no answer from %s after %d SYNs in %s", o.Conn.Server, o.Attempts, o.Elapsed)
-	case capture.ReasonRefused:
-		body = fmt.Sprintf("%s refused the connection: a reset came back", o.Conn.Server)
-	default:
-		body = fmt.Sprintf("no connection to %s: %s", o.Conn.Server, o.Why)
-	}
-	r := b.begin(lr, &eventConnectFailed, o.At, body)
-	b.conn(&r, &o.Conn)
-	r.a.str(semconv.ErrorType, o.Why.String())
-	r.a.int(semconv.TCPAttempts, int64(o.Attempts))
-	r.a.double(semconv.TCPAge, o.Elapsed.Seconds())
-	if o.HasICMP {
-		r.a.int(semconv.ICMPType, int64(o.ICMP.Type))
-		r.a.int(semconv.ICMPCode, int64(o.ICMP.Code))
-	}
-	return r.a.bytes
-}
-
-func (b *eventBuilder) connReset(lr plog.LogRecord, o *capture.ConnReset) int {
-	r := b.begin(lr, &eventReset, o.At, fmt.Sprintf("connection to %s reset by the %s, phase %s", o.Conn.Server, o.By, o.Phase))
-	b.conn(&r, &o.Conn)
-	r.a.str(semconv.TCPSide, side(&o.Conn, o.By))
-	r.a.str(semconv.TCPPhase, o.Phase.String())
-	r.a.double(semconv.TCPAge, o.Age.Seconds())
-	if sc, ok := b.hit[o.Conn.ID]; ok {
-		r.span(sc)
-	}
-	return r.a.bytes
 }
 
 func (b *eventBuilder) icmp(lr plog.LogRecord, o *capture.ICMPError) int {
@@ -144,9 +116,7 @@ func (b *eventBuilder) icmp(lr plog.LogRecord, o *capture.ICMPError) int {
 		network := o.Network.String()
 		b.ends(&r, &o.Conn, o.QuotedTransport)
 		r.a.str(semconv.NetworkType, network)
-		if sc, ok := b.hit[o.Conn.ID]; ok {
-			r.span(sc)
-		}
+		b.hit(&r, &o.Conn, &o.Hit)
 	} else {
 		from, to := o.From, o.To
 		if o.Direction == capture.Transmit {
@@ -208,6 +178,7 @@ func (b *eventBuilder) parseError(lr plog.LogRecord, o *capture.ParseError) int 
 	r.a.int(semconv.ParseOffset, int64(o.Offset))
 	r.a.str(semconv.TCPSide, side(&o.Conn, o.From))
 	r.a.str(semconv.NetworkProtocolName, o.Protocol.String())
+	b.hit(&r, &o.Conn, &o.Hit)
 	return r.a.bytes
 }
 
@@ -216,64 +187,6 @@ func protocolWord(p capture.Protocol) string {
 		return s
 	}
 	return "unknown protocol"
-}
-
-// exchangeEvent returns which event an exchange calls for, nil for none.
-func exchangeEvent(ex *capture.Exchange) *semconv.Event {
-	switch {
-	case ex.Error == capture.ReasonResponseTruncated || ex.Error == capture.ReasonRequestTruncated:
-		return &eventUnexpectedEOF
-	case !ex.HasRequest || ex.Status == 0:
-		return &eventIncomplete
-	}
-	return nil
-}
-
-func (b *eventBuilder) exchange(lr plog.LogRecord, event *semconv.Event, f *facts) int {
-	why := f.errorType
-	if why == "" {
-		why = incomplete(f.Exchange)
-	}
-	var body string
-	switch {
-	case event == &eventUnexpectedEOF:
-		body = fmt.Sprintf("message cut by the end of the connection: %s", f.Error)
-	case !f.HasRequest:
-		body = fmt.Sprintf("response %d without a request: %s", f.Status, why)
-	default:
-		body = fmt.Sprintf("request %s without a response: %s", f.method, why)
-	}
-	r := b.begin(lr, event, f.end, body)
-	b.conn(&r, &f.Conn)
-	r.a.str(semconv.HTTPRequestMethod, f.method)
-	if f.method == semconv.MethodOther {
-		r.a.str(semconv.HTTPRequestMethodOriginal, b.spans.texts.clean(f.Method, limitOther))
-	}
-	if f.Status != 0 {
-		r.a.int(semconv.HTTPResponseStatusCode, int64(f.Status))
-	}
-	r.a.str(semconv.ErrorType, f.errorType)
-	r.a.str(semconv.ExchangeIncomplete, incomplete(f.Exchange))
-	if f.LostBytes > 0 {
-		r.a.int(semconv.ExchangeLostBytes, f.LostBytes)
-	}
-	if f.HasRequest {
-		r.a.int(semconv.HTTPRequestWireSize, f.RequestWire)
-	}
-	if f.ResponseStart != 0 {
-		r.a.int(semconv.HTTPResponseWireSize, f.ResponseWire)
-	}
-	r.span(f.context())
-	return r.a.bytes
-}
-
-// context returns the span context of the exchange's own span.
-func (f *facts) context() spanContext {
-	sc := spanContext{traceID: f.traceID, spanID: f.spanID}
-	if f.sampled {
-		sc.flags = flagSampled
-	}
-	return sc
 }
 
 func (b *eventBuilder) lost(lr plog.LogRecord, o *capture.Lost) int {
@@ -297,6 +210,12 @@ func (b *eventBuilder) suppressed(lr plog.LogRecord, s suppression) int {
 var (
 	eventConnectFailed = lookupEvent(semconv.EventTCPConnectFailed)
 	eventReset         = lookupEvent(semconv.EventTCPReset)
+	eventsStuck        = [capture.NumStuckKinds]semconv.Event{
+		capture.StuckHalfClosed:     lookupEvent(semconv.EventTCPHalfClosed),
+		capture.StuckUnacknowledged: lookupEvent(semconv.EventTCPCloseUnacknowledged),
+		capture.StuckStalled:        lookupEvent(semconv.EventTCPStalled),
+		capture.StuckStream:         lookupEvent(semconv.EventTCPStreamTimeout),
+	}
 	eventICMP          = lookupEvent(semconv.EventICMPError)
 	eventDNSFailed     = lookupEvent(semconv.EventDNSFailed)
 	eventParseError    = lookupEvent(semconv.EventHTTPParseError)

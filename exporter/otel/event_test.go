@@ -49,7 +49,8 @@ func TestEvents(t *testing.T) {
 	whole := exchange(&b, capture.RoleServer)
 	whole.Conn.ID = 4
 
-	*b.ConnReset() = capture.ConnReset{Conn: conn(1, capture.RoleServer), At: epoch + 5, By: capture.Client, Phase: capture.PhaseRequest, Age: time.Second}
+	*b.ConnReset() = capture.ConnReset{Conn: conn(1, capture.RoleServer), At: epoch + 5, By: capture.Client, Phase: capture.PhaseRequest, Age: time.Second,
+		Hit: capture.Hit{Number: reset.Number, TraceParent: reset.TraceParent}}
 	*b.ConnFailed() = capture.ConnFailed{Conn: conn(5, capture.RoleClient), At: epoch + 6, Why: capture.ReasonTimedOut, Attempts: 4, Elapsed: 7 * time.Second}
 	*b.ConnFailed() = capture.ConnFailed{Conn: conn(6, capture.RoleServer), At: epoch + 7, Why: capture.ReasonAdminProhibited, Attempts: 1, ICMP: capture.ICMPHeader{Type: 3, Code: 13}, HasICMP: true}
 	*b.ICMPError() = capture.ICMPError{At: epoch + 8, Network: capture.IPv4, From: endpointOf("10.9.9.9:0"), To: endpointOf("10.0.0.1:0"), Direction: capture.Receive,

@@ -109,7 +109,7 @@ func (e *Exporter) newBuilders() error {
 		b.routes = append(b.routes, r)
 	}
 	e.spans = b
-	e.events = &eventBuilder{spans: b, hit: make(map[uint64]spanContext)}
+	e.events = &eventBuilder{spans: b}
 	if !e.cfg.Deterministic {
 		e.events.now = time.Now
 		e.events.limit = newRateLimit(e.cfg.EventsPerSecond)
@@ -251,13 +251,6 @@ func (e *Exporter) exportBatch(b *capture.Batch) {
 		safeInterfaces(e.spans.interfaces)
 		e.latest = max(e.latest, b.Snapshot.Time)
 	}
-	clear(e.events.hit)
-	// Exchanges come first: the events of their connections carry their ids.
-	for _, o := range b.Observations {
-		if ex, ok := o.(*capture.Exchange); ok {
-			e.exchange(ex)
-		}
-	}
 	for _, o := range b.Observations {
 		e.observation(o)
 	}
@@ -268,9 +261,6 @@ func (e *Exporter) exchange(ex *capture.Exchange) {
 	e.spans.examine(f, ex)
 	e.latest = max(e.latest, f.end)
 	e.meters.exchange(f)
-	if f.errorType != "" {
-		e.events.hit[ex.Conn.ID] = f.context()
-	}
 	selected := e.cfg.Select == nil || e.cfg.Select.Exchange(ex)
 	switch {
 	case !selected:
@@ -332,6 +322,8 @@ func (e *Exporter) selects(o capture.Observation) bool {
 
 func (e *Exporter) observation(o capture.Observation) {
 	switch o := o.(type) {
+	case *capture.Exchange:
+		e.exchange(o)
 	case *capture.ConnOpened:
 		e.meters.opened(o)
 	case *capture.ConnClosed:
@@ -343,6 +335,10 @@ func (e *Exporter) observation(o capture.Observation) {
 	case *capture.ConnReset:
 		if e.selects(o) && e.admit(&eventReset, &o.Conn, o.At) {
 			e.added(e.events.connReset(e.records.records.AppendEmpty(), o))
+		}
+	case *capture.ConnStuck:
+		if event := &eventsStuck[o.Kind]; e.selects(o) && e.admit(event, &o.Conn, o.At) {
+			e.added(e.events.connStuck(e.records.records.AppendEmpty(), event, o))
 		}
 	case *capture.ICMPError:
 		if e.selects(o) && e.admitPeer(&eventICMP, o.From, o.At) {

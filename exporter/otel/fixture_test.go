@@ -29,7 +29,7 @@ func conn(id uint64, role capture.Role) capture.Conn {
 // exchange adds a whole GET, 200, of 5 ms to b.
 func exchange(b *capture.Batch, role capture.Role) *capture.Exchange {
 	ex := b.Exchange()
-	ex.Conn = conn(1, role)
+	ex.Conn, ex.Number = conn(1, role), uint64(len(b.Observations))
 	ex.Protocol, ex.Version = capture.ProtocolHTTP1, 11
 	ex.HasRequest = true
 	ex.Method = b.Text([]byte("GET"))

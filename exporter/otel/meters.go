@@ -51,6 +51,9 @@ type meters struct {
 	start  capture.Time // of the first thing seen
 	latest capture.Time
 	active activeFindings
+	// wasOpen has the states in which connections were ever seen open, so that a
+	// series that was begun says 0 again.
+	wasOpen [capture.NumRoles][capture.NumTCPStates]bool
 }
 
 func newMeters(cfg *Config, health func([]diagnosis.ExportHealth) []diagnosis.ExportHealth, queued func() map[string]int) (*meters, error) {

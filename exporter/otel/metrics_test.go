@@ -37,7 +37,9 @@ func fullBatch() *capture.Batch {
 	s.Ports = []capture.PortStats{port, tls, rest}
 	s.TCP.Connections[capture.RoleServer][capture.ReasonNone] = 9
 	s.TCP.Connections[capture.RoleClient][capture.ReasonRefused] = 2
-	s.TCP.Open[capture.RoleServer] = 3
+	s.TCP.Open[capture.RoleServer][capture.StateEstablished] = 3
+	s.TCP.Stuck[capture.RoleServer][capture.StuckHalfClosed] = 4
+	s.TCP.Ignored[capture.Receive][capture.IgnoredReset] = 5
 	s.TCP.Retransmits[capture.Receive][capture.RetransmitFast] = 1
 	s.TCP.Needless[capture.Receive][capture.ProofDSACK], s.TCP.WindowFull[capture.Receive] = 1, 1
 	s.TCP.ZeroWindowTime[capture.Receive], s.TCP.WindowFullTime[capture.Transmit] = 1_500_000_000, 1
@@ -470,10 +472,15 @@ func TestDeterministicJSON(t *testing.T) {
 	for range 5 {
 		var out bytes.Buffer
 		e := start(t, Config{Deterministic: true, JSON: &out, JSONPath: "-", ServiceName: "shop", SpanBatch: 3})
-		for range 4 {
+		for i := range uint64(4) {
 			b := fullBatch()
 			reset := exchange(b, capture.RoleServer)
 			reset.Status, reset.Error = 0, capture.ReasonReset
+			for _, o := range b.Observations {
+				if ex, ok := o.(*capture.Exchange); ok {
+					ex.Number += 100 * i
+				}
+			}
 			e.Export(b, []diagnosis.Finding{finding()})
 		}
 		if err := stop(e, time.Second); err != nil {

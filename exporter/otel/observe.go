@@ -184,8 +184,15 @@ func (m *meters) observeTCP(o observation) {
 		for why := range capture.NumReasons {
 			o.some(semconv.MetricTCPConnections, t.Connections[role][why], words(semconv.ConnectionRole, role.String(), semconv.ErrorType, why.String())...)
 		}
-		if t.Open[role] > 0 || t.Connections[role][capture.ReasonNone] > 0 {
-			o.count(semconv.MetricTCPConnectionsOpen, t.Open[role], words(semconv.ConnectionRole, role.String(), semconv.NetworkConnectionState, semconv.StateEstablished)...)
+		for state := range capture.NumTCPStates {
+			// Those that close at once would be series that say 0 for ever.
+			if n := t.Open[role][state]; n > 0 || m.wasOpen[role][state] || state == capture.StateEstablished && t.Connections[role][capture.ReasonNone] > 0 {
+				m.wasOpen[role][state] = true
+				o.count(semconv.MetricTCPConnectionsOpen, n, words(semconv.ConnectionRole, role.String(), semconv.NetworkConnectionState, state.String())...)
+			}
+		}
+		for kind := range capture.NumStuckKinds {
+			o.some(semconv.MetricTCPStuck, t.Stuck[role][kind], words(semconv.ConnectionRole, role.String(), semconv.TCPStuckKind, kind.String())...)
 		}
 	}
 	for d := range capture.NumDirections {
@@ -195,6 +202,9 @@ func (m *meters) observeTCP(o observation) {
 		}
 		for p := range capture.NumPhases {
 			o.some(semconv.MetricTCPResets, t.Resets[d][p], words(semconv.NetworkIODirection, way, semconv.TCPPhase, p.String())...)
+		}
+		for i := range capture.NumIgnored {
+			o.some(semconv.MetricTCPIgnored, t.Ignored[d][i], words(semconv.NetworkIODirection, way, semconv.TCPIgnoredKind, i.String())...)
 		}
 		kvs := words(semconv.NetworkIODirection, way)
 		o.some(semconv.MetricTCPOutOfOrder, t.OutOfOrder[d], kvs...)

@@ -28,11 +28,7 @@ type spanBuilder struct {
 // log records and metrics draw on it.
 type facts struct {
 	*capture.Exchange
-	traceID    [16]byte
-	spanID     [8]byte
-	parent     spanContext
-	hasParent  bool
-	sampled    bool
+	spanIdentity
 	client     bool   // seen from the connecting side
 	method     string // a known one, or _OTHER; "" when no request was seen
 	route      *route
@@ -48,6 +44,39 @@ type facts struct {
 	scheme     string // url.scheme; "" when no request was seen
 }
 
+// spanIdentity is what is known of a span as soon as its request's head is.
+type spanIdentity struct {
+	traceID   [16]byte
+	spanID    [8]byte
+	parent    spanContext
+	hasParent bool
+	sampled   bool
+}
+
+// identify tells the identity of the span of an exchange, of which an event may
+// be told before the exchange is.
+func (b *spanBuilder) identify(c *capture.Conn, number uint64, traceParent []byte) (s spanIdentity) {
+	s.traceID, s.spanID = b.ids.ids(c, number)
+	var parent *spanContext
+	if len(traceParent) > 0 {
+		if s.parent, s.hasParent = parseTraceParent(traceParent); s.hasParent {
+			s.traceID, parent = s.parent.traceID, &s.parent
+		}
+	}
+	s.sampled = b.sampler.sample(s.traceID, parent)
+	return s
+}
+
+// context returns the span context of the exchange's own span. Its flag says
+// whether the span is exported; the ids are the same either way.
+func (s *spanIdentity) context() spanContext {
+	sc := spanContext{traceID: s.traceID, spanID: s.spanID}
+	if s.sampled {
+		sc.flags = flagSampled
+	}
+	return sc
+}
+
 // local returns the end in the observed namespace, and the peer. Where that is
 // not known, and on loopback, the server is held to be local.
 func local(c *capture.Conn) (local, peer capture.Endpoint) {
@@ -60,18 +89,10 @@ func local(c *capture.Conn) (local, peer capture.Endpoint) {
 // examine fills in f for ex.
 func (b *spanBuilder) examine(f *facts, ex *capture.Exchange) {
 	*f = facts{Exchange: ex, client: ex.Conn.Role == capture.RoleClient}
-	f.traceID, f.spanID = b.ids.next(ex)
-	if len(ex.TraceParent) > 0 {
-		if f.parent, f.hasParent = parseTraceParent(ex.TraceParent); f.hasParent {
-			f.traceID = f.parent.traceID
-			b.beside.see(ex, &f.parent)
-		}
+	f.spanIdentity = b.identify(&ex.Conn, ex.Number, ex.TraceParent)
+	if f.hasParent {
+		b.beside.see(ex, &f.parent)
 	}
-	parent := &f.parent
-	if !f.hasParent {
-		parent = nil
-	}
-	f.sampled = b.sampler.sample(f.traceID, parent)
 
 	// Of a response without its request nobody knows the method.
 	if ex.HasRequest {
@@ -409,6 +430,7 @@ func (b *spanBuilder) putWiretell(e *encoder, f *facts) {
 	if why := incomplete(f.Exchange); why != "" {
 		e.str(semconv.ExchangeIncomplete, why)
 	}
+	e.str(semconv.Cause, f.Cause.String())
 	if f.LostBytes > 0 {
 		e.int(semconv.ExchangeLostBytes, f.LostBytes)
 	}

@@ -145,13 +145,25 @@ var fields = []field{
 			}
 			return false
 		}},
-	{Field{"tcp.phase", Text, "When a reset came: `handshake`, `idle`, `request`, `response` or `closing`.", `tcp.phase == "request"`},
+	{Field{"tcp.phase", Text, "What a connection was doing when it was reset or stood still: `handshake`, `idle`, `request`, `response`, `closing` or `unacknowledged`.", `tcp.phase == "request"`},
 		func(s *subject) any {
-			if o, ok := s.o.(*capture.ConnReset); ok {
+			switch o := s.o.(type) {
+			case *capture.ConnReset:
+				return o.Phase.String()
+			case *capture.ConnStuck:
 				return o.Phase.String()
 			}
 			return ""
 		}},
+	{Field{"tcp.stuck", Text, "What a connection waits for: `half_closed`, `close_unacknowledged`, `stalled` or `stream_timeout`.", `tcp.stuck == "stalled"`},
+		func(s *subject) any {
+			if o, ok := s.o.(*capture.ConnStuck); ok {
+				return o.Kind.String()
+			}
+			return ""
+		}},
+	{Field{"cause", Text, "What the packets prove of how it came to an error: the words of `wiretell.cause`.", `cause == "server_silent"`},
+		func(s *subject) any { return s.cause().String() }},
 	{Field{"tcp.attempts", Integer, "SYNs of a connection that was never established.", `tcp.attempts > 3`},
 		func(s *subject) any {
 			if o, ok := s.o.(*capture.ConnFailed); ok {
@@ -255,6 +267,8 @@ func (s *subject) set(o capture.Observation) bool {
 		s.conn = &o.Conn
 	case *capture.ConnReset:
 		s.conn = &o.Conn
+	case *capture.ConnStuck:
+		s.conn = &o.Conn
 	case *capture.ConnClosed:
 		s.conn = &o.Conn
 	case *capture.ParseError:
@@ -298,6 +312,8 @@ func (s *subject) errorType() any {
 		return s.word(o.Why)
 	case *capture.ConnReset:
 		return "reset"
+	case *capture.ConnStuck:
+		return o.Kind.String()
 	case *capture.ConnClosed:
 		if exporter.IsWireError(o.Why) {
 			return s.word(o.Why)
@@ -315,6 +331,22 @@ func (s *subject) errorType() any {
 		return o.Error()
 	}
 	return ""
+}
+
+func (s *subject) cause() capture.Cause {
+	switch o := s.o.(type) {
+	case *capture.Exchange:
+		return o.Cause
+	case *capture.ConnFailed:
+		return o.Cause
+	case *capture.ConnStuck:
+		return o.Cause
+	case *capture.ConnReset:
+		if o.Conn.Race {
+			return capture.CauseKeepAliveRace
+		}
+	}
+	return capture.CauseNone
 }
 
 func (s *subject) icmp() *capture.ICMPHeader {

@@ -99,15 +99,26 @@ func (x *Exporter) observation(o capture.Observation) {
 			l.dur("syn_to_synack", o.ServerTime)
 			l.dur("synack_to_ack", o.ClientTime)
 		}
+		if o.Simultaneous {
+			l.str("simultaneous", "true")
+		}
+		if o.SYNData > 0 {
+			l.num("syn_data", int64(o.SYNData))
+			l.num("syn_data_taken", int64(o.SYNDataTaken))
+		}
 	case *capture.ConnFailed:
 		l.begin(o.At, "connect_failed")
 		l.conn(&o.Conn)
 		l.str("error", o.Why.String())
+		x.cause(o.Cause, o.Why)
 		l.num("attempts", int64(o.Attempts))
+		l.some("answers", int64(o.Answers))
+		l.some("syn_data", int64(o.SYNData))
 		l.dur("elapsed", o.Elapsed)
 		if o.HasICMP {
 			l.num("icmp_type", int64(o.ICMP.Type))
 			l.num("icmp_code", int64(o.ICMP.Code))
+			l.str("icmp_from", o.From.IP().String())
 		}
 	case *capture.ConnReset:
 		l.begin(o.At, "reset")
@@ -115,6 +126,24 @@ func (x *Exporter) observation(o capture.Observation) {
 		l.str("by", o.By.String())
 		l.str("phase", o.Phase.String())
 		l.dur("age", o.Age)
+		if o.Conn.Race {
+			l.str("cause", capture.CauseKeepAliveRace.String())
+			l.dur("idle", o.Idle)
+		}
+		for _, s := range [...]capture.Side{capture.Client, capture.Server} {
+			l.some(s.String()+"_unacknowledged", int64(o.Unacknowledged[s]))
+		}
+	case *capture.ConnStuck:
+		l.begin(o.At, o.Kind.String())
+		l.conn(&o.Conn)
+		l.str("side", o.Side.String())
+		l.str("state", o.State.String())
+		l.str("phase", o.Phase.String())
+		l.str("cause", o.Cause.String())
+		l.dur("waited", o.Waited)
+		l.some("outstanding", int64(o.Bytes))
+		l.some("held", int64(o.Held))
+		l.some("attempts", int64(o.Attempts))
 	case *capture.ConnClosed:
 		x.closed(o)
 	case *capture.ICMPError:
@@ -184,6 +213,12 @@ func (x *Exporter) exchange(e *capture.Exchange) {
 	}
 	l.str("error", e.Error.String())
 	l.str("incomplete", e.Incomplete.String())
+	why := e.Error
+	if why == capture.ReasonNone {
+		why = e.Incomplete
+	}
+	x.cause(e.Cause, why)
+	l.some("announced", e.Announced)
 	l.some("lost_bytes", e.LostBytes)
 	l.some("interim", int64(e.Interim))
 	if e.Path.Connect > 0 {
@@ -197,12 +232,23 @@ func (x *Exporter) exchange(e *capture.Exchange) {
 	l.str("traceparent", exporter.Clean(e.TraceParent))
 }
 
+// cause states c where it says more than why.
+func (x *Exporter) cause(c capture.Cause, why capture.Reason) {
+	if word := c.String(); word != why.String() {
+		x.line.str("cause", word)
+	}
+}
+
 func (x *Exporter) closed(o *capture.ConnClosed) {
 	l := &x.line
 	l.begin(o.At, "closed")
 	l.conn(&o.Conn)
 	l.str("why", o.Why.String())
 	l.dur("age", o.At.Sub(o.Conn.Start))
+	if o.Why != capture.ReasonFIN && o.Why != capture.ReasonReset && o.Established {
+		l.str("client_state", o.States[capture.Client].String())
+		l.str("server_state", o.States[capture.Server].String())
+	}
 	for _, s := range [...]capture.Side{capture.Client, capture.Server} {
 		l.num(s.String()+"_bytes", int64(o.Bytes[s]))
 		l.some(s.String()+"_retransmits", int64(o.Retransmits[s]))

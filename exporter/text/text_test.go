@@ -80,9 +80,10 @@ func TestObservations(t *testing.T) {
 		}, at + "connect_failed" + ident + " error=refused attempts=2 elapsed=1s"},
 		"failed by ICMP": {func(b *capture.Batch) {
 			*b.ConnFailed() = capture.ConnFailed{
-				Conn: conn, At: start, Why: capture.ReasonHostUnreachable, Attempts: 1, HasICMP: true, ICMP: capture.ICMPHeader{Type: 3, Code: 1},
+				Conn: conn, At: start, Why: capture.ReasonHostUnreachable, Attempts: 1, Cause: capture.CauseRejected,
+				HasICMP: true, ICMP: capture.ICMPHeader{Type: 3, Code: 1}, From: conn.Server,
 			}
-		}, at + "connect_failed" + ident + " error=host_unreachable attempts=1 elapsed=0s icmp_type=3 icmp_code=1"},
+		}, at + "connect_failed" + ident + " error=host_unreachable cause=rejected attempts=1 elapsed=0s icmp_type=3 icmp_code=1 icmp_from=2001:db8::2"},
 		"reset": {func(b *capture.Batch) {
 			*b.ConnReset() = capture.ConnReset{Conn: conn, At: start, By: capture.Server, Phase: capture.PhaseResponse, Age: time.Minute}
 		}, at + "reset" + ident + " by=server phase=response age=1m0s"},
