@@ -26,7 +26,7 @@ func run(m *testing.M) int {
 		}
 		defer os.RemoveAll(dir)
 		binary := filepath.Join(dir, "wiretell")
-		build := exec.Command("go", "build", "-o", binary, "github.com/wiretell/wiretell/cmd/wiretell")
+		build := exec.Command("go", "build", "-pgo=off", "-o", binary, "github.com/wiretell/wiretell/cmd/wiretell")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build wiretell: %v\n%s", err, out)
