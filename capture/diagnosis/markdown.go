@@ -27,12 +27,12 @@ func Explain(id string) (text string, ok bool) {
 	for _, k := range l.Evidence {
 		fmt.Fprintf(&b, "  %-22s %s\n", k.Name, k.Description)
 	}
-	fmt.Fprintf(&b, "\nNot to be mistaken\n  %s\n\nRemedy\n  %s\n", l.Guard, show(l.Remedy.Summary))
+	fmt.Fprintf(&b, "\nNot to be mistaken\n  %s\n\nRemedy\n  %s\n", l.Guard, Plain(l.Remedy.Summary))
 	if l.Remedy.Command != "" {
-		fmt.Fprintf(&b, "    $ %s\n", show(l.Remedy.Command))
+		fmt.Fprintf(&b, "    $ %s\n", Plain(l.Remedy.Command))
 	}
 	for line := range strings.Lines(l.Remedy.Manifest) {
-		fmt.Fprintf(&b, "    | %s\n", strings.TrimSuffix(show(line), "\n"))
+		fmt.Fprintf(&b, "    | %s\n", strings.TrimSuffix(Plain(line), "\n"))
 	}
 	if l.Remedy.URL != "" {
 		fmt.Fprintf(&b, "  %s\n", l.Remedy.URL)
@@ -71,8 +71,9 @@ func plural(n int) string {
 	return "s"
 }
 
-// show turns a template into text: PLACEHOLDERS as capitals.
-func show(text string) string {
+// Plain turns a template of a [Leaf] into text for a reader without evidence:
+// placeholders become CAPITALS.
+func Plain(text string) string {
 	var b strings.Builder
 	text = strings.NewReplacer("[[", "", "]]", "").Replace(text)
 	for {
@@ -127,7 +128,7 @@ raised, changed or cleared, and again every ten minutes while it holds. ` + "`wi
 }
 
 func (l *Leaf) markdown(b *strings.Builder) {
-	fmt.Fprintf(b, "\n### %s\n\n**%s** (%s, %s). %s\n\n> %s\n\n", l.ID, l.Title, l.Severity, l.Confidence, l.Meaning, show(l.Body))
+	fmt.Fprintf(b, "\n### %s\n\n**%s** (%s, %s). %s\n\n> %s\n\n", l.ID, l.Title, l.Severity, l.Confidence, l.Meaning, Plain(l.Body))
 	b.WriteString("Path: ")
 	for i, s := range l.Path {
 		if i > 0 {
@@ -142,12 +143,12 @@ func (l *Leaf) markdown(b *strings.Builder) {
 	for _, k := range l.Evidence {
 		fmt.Fprintf(b, "- `%s`: %s\n", k.Name, k.Description)
 	}
-	fmt.Fprintf(b, "\nNot to be mistaken: %s\n\nRemedy: %s\n", l.Guard, show(l.Remedy.Summary))
+	fmt.Fprintf(b, "\nNot to be mistaken: %s\n\nRemedy: %s\n", l.Guard, Plain(l.Remedy.Summary))
 	if l.Remedy.Command != "" {
-		fmt.Fprintf(b, "\n```sh\n%s\n```\n", show(l.Remedy.Command))
+		fmt.Fprintf(b, "\n```sh\n%s\n```\n", Plain(l.Remedy.Command))
 	}
 	if l.Remedy.Manifest != "" {
-		fmt.Fprintf(b, "\n```yaml\n%s```\n", show(l.Remedy.Manifest))
+		fmt.Fprintf(b, "\n```yaml\n%s```\n", Plain(l.Remedy.Manifest))
 	}
 	if l.Remedy.URL != "" {
 		fmt.Fprintf(b, "\n<%s>\n", l.Remedy.URL)
