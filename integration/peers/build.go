@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -16,11 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program is a main package that is pinned in this repository as text.
+// program is a main package that is pinned in this repository as text: either
+// its own sources, or those of a module around the package of another.
 type program struct {
 	name    string // of the binary
 	version string
-	sources fs.FS // NAME.txt becomes NAME in the build folder
+	sources fs.FS  // NAME.txt becomes NAME in the build folder
+	pkg     string // import path of the package; "" is the sources' own
+	tags    string // build tags
 }
 
 // CacheDir returns the folder that keeps what tests build: $WIRETELL_CACHE, or
@@ -72,6 +76,7 @@ func (p program) build(cache string, logf func(format string, args ...any)) (str
 // id names p's version, target and content.
 func (p program) id() (string, error) {
 	hash := sha256.New()
+	fmt.Fprintln(hash, p.pkg, p.tags)
 	err := fs.WalkDir(p.sources, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -97,7 +102,7 @@ func (p program) compile(dir, binary string) (cpu time.Duration, err error) {
 	if err := p.writeSources(src); err != nil {
 		return 0, fmt.Errorf("build %s: %w", p.name, err)
 	}
-	cmd := exec.Command("go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", p.name, ".")
+	cmd := exec.Command("go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+p.tags, "-o", p.name, cmp.Or(p.pkg, "."))
 	cmd.Dir = src
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GO111MODULE=on", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	var out bytes.Buffer

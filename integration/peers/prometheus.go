@@ -1,0 +1,178 @@
+package peers
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+//go:embed prometheus/*.txt
+var prometheusFiles embed.FS
+
+const (
+	prometheusVersion = "0.316.0" // of the module: 3.16.0 of the program
+	prometheusModule  = "github.com/prometheus/prometheus"
+)
+
+// BuildPrometheus returns the path of Prometheus' binary, which it builds once
+// (see [CacheDir]), telling logf. It has no service discovery but files and
+// static targets, and no pages for a browser.
+func BuildPrometheus(logf func(format string, args ...any)) (string, error) {
+	return prometheusProgram("prometheus", logf)
+}
+
+// BuildPromtool is [BuildPrometheus] for promtool.
+func BuildPromtool(logf func(format string, args ...any)) (string, error) {
+	return prometheusProgram("promtool", logf)
+}
+
+func prometheusProgram(name string, logf func(format string, args ...any)) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	sources, err := fs.Sub(prometheusFiles, "prometheus")
+	if err != nil {
+		return "", err
+	}
+	p := program{name: name, version: prometheusVersion, sources: sources, pkg: prometheusModule + "/cmd/" + name, tags: "remove_all_sd"}
+	return p.build(cache, logf)
+}
+
+// PrometheusOptions says how [StartPrometheus] runs Prometheus.
+type PrometheusOptions struct {
+	// In is as in [CollectorOptions].
+	In func(f func() error) error
+	// Config is a configuration file; the files that it names lie beside it.
+	Config string
+	// Port is where it answers on 127.0.0.1.
+	Port int
+	// Args are more of its flags.
+	Args []string
+}
+
+// Prometheus is a Prometheus process.
+type Prometheus struct {
+	*Process
+	// URL is its base.
+	URL string
+}
+
+// StartPrometheus starts Prometheus with a data folder of the test's, and
+// returns when it is ready. It ends the test when that fails.
+func StartPrometheus(t testing.TB, o PrometheusOptions) *Prometheus {
+	t.Helper()
+	binary, err := BuildPrometheus(t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := filepath.Abs(o.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port))
+	base := "http://" + listen
+	// The folder outlives the process: t.TempDir would be removed first where
+	// the process is slow to end.
+	data, err := os.MkdirTemp("", "wiretell-prometheus-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(data) })
+	return &Prometheus{URL: base, Process: StartProcess(t, ProcessOptions{
+		Binary: binary, In: o.In, Dir: data, Ready: base + "/-/ready",
+		Args: append([]string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(data, "tsdb"),
+			"--web.listen-address=" + listen}, o.Args...),
+	})}
+}
+
+// Series is one series of a query's answer.
+type Series struct {
+	Labels map[string]string
+	// Values are its samples in order; one of an instant query.
+	Values []float64
+}
+
+// Query evaluates an expression now.
+func (p *Prometheus) Query(expr string) ([]Series, error) {
+	return p.query("/api/v1/query", url.Values{"query": {expr}})
+}
+
+// QueryRange evaluates an expression every step over the time before now.
+func (p *Prometheus) QueryRange(expr string, before, step time.Duration) ([]Series, error) {
+	now := time.Now()
+	seconds := func(f float64) string { return strconv.FormatFloat(f, 'f', 3, 64) }
+	return p.query("/api/v1/query_range", url.Values{
+		"query": {expr}, "start": {seconds(float64(now.Add(-before).UnixMilli()) / 1e3)},
+		"end": {seconds(float64(now.UnixMilli()) / 1e3)}, "step": {seconds(step.Seconds())},
+	})
+}
+
+func (p *Prometheus) query(path string, form url.Values) ([]Series, error) {
+	type sample [2]any // time, value as text
+	var data struct {
+		Result []struct {
+			Metric map[string]string
+			Value  sample
+			Values []sample
+		}
+	}
+	if err := p.get(p.URL+path+"?"+form.Encode(), &data); err != nil {
+		return nil, err
+	}
+	var all []Series
+	for _, r := range data.Result {
+		s := Series{Labels: r.Metric}
+		if r.Values == nil {
+			r.Values = []sample{r.Value}
+		}
+		for _, v := range r.Values {
+			text, _ := v[1].(string)
+			f, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s: value %v: %w", form.Get("query"), v[1], err)
+			}
+			s.Values = append(s.Values, f)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// Names returns the names of all metrics that it has.
+func (p *Prometheus) Names() (names []string, err error) {
+	return names, p.get(p.URL+"/api/v1/label/__name__/values", &names)
+}
+
+// get decodes the field "data" of an answer of Prometheus' or Jaeger's API.
+func (p *Process) get(address string, data any) error {
+	response, err := p.client.Get(address)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Data  any
+		Error string
+	}{Data: data}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return fmt.Errorf("%s: %s: %w: %.300s", address, response.Status, err, body)
+	}
+	if response.StatusCode >= 300 {
+		return fmt.Errorf("%s: %s: %s", address, response.Status, answer.Error)
+	}
+	return nil
+}
