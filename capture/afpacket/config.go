@@ -14,6 +14,7 @@ const (
 	DefaultBlockBytes    = 1 << 20
 	DefaultRetireTimeout = 100 * time.Millisecond
 	DefaultIdleTimeout   = time.Second
+	DefaultLeftTimeout   = 5 * time.Second
 	// DefaultSnapLen keeps every frame whole that fits into a block.
 	DefaultSnapLen = 1 << 20
 	// DefaultHeaderBytes is room for Ethernet, two VLAN tags, an IPv6 header
@@ -52,6 +53,10 @@ type Config struct {
 	// again (default DefaultIdleTimeout, or RetireTimeout if that is longer).
 	// Each such return wakes the process, which is what an idle capture costs.
 	IdleTimeout time.Duration
+	// LeftTimeout is how long the namespace may be without any interface beside
+	// loopback, after there was one, until Next returns ErrLeft (default
+	// DefaultLeftTimeout): interfaces are also deleted to be made anew.
+	LeftTimeout time.Duration
 	// SnapLen is how many bytes of a frame are kept (default DefaultSnapLen).
 	SnapLen int
 	// Filter, when not empty, is a classic BPF program that returns 0 for a
@@ -83,6 +88,9 @@ func (c *Config) setDefaults() {
 	if c.RetireTimeout == 0 {
 		c.RetireTimeout = DefaultRetireTimeout
 	}
+	if c.LeftTimeout == 0 {
+		c.LeftTimeout = DefaultLeftTimeout
+	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = max(DefaultIdleTimeout, c.RetireTimeout)
 	}
@@ -99,6 +107,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("retire timeout %v is not between 1ms and 1m", c.RetireTimeout)
 	case c.IdleTimeout < c.RetireTimeout:
 		return fmt.Errorf("idle timeout %v is less than the retire timeout %v", c.IdleTimeout, c.RetireTimeout)
+	case c.LeftTimeout < 0:
+		return fmt.Errorf("left timeout %v is negative", c.LeftTimeout)
 	case c.SnapLen < 1 || int64(c.SnapLen) > 1<<31-1:
 		return fmt.Errorf("snapshot length %d is not positive", c.SnapLen)
 	case c.HeaderBytes < 1 || c.HeaderBytes > c.SnapLen:

@@ -16,6 +16,10 @@ var (
 	// ErrFilter: the kernel does not take Config.Filter. Without it capturing may
 	// still be possible.
 	ErrFilter = errors.New("the kernel does not take the filter")
+	// ErrLeft: the last interface beside loopback is gone for good, as when the
+	// container that the network namespace belonged to was restarted: it has
+	// another one now. A namespace that never had one is not left.
+	ErrLeft = errors.New("the network namespace was left: its last interface beside lo is gone")
 )
 
 // Permission is what the process is allowed, as far as packet sockets depend on

@@ -158,3 +158,60 @@ func TestNamedOnly(t *testing.T) {
 		t.Errorf("rings %+v", st.Rings)
 	}
 }
+
+// A namespace whose last way out is deleted, as that of a container that was
+// restarted, is left; one whose interface goes down, is made anew in time, or
+// never was, is not.
+func TestLeft(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, ns, peer *netnstest.NS)
+		want error
+	}{
+		{"deleted", func(t *testing.T, ns, peer *netnstest.NS) { ns.Delete(t, "eth0") }, ErrLeft},
+		{"peer deleted", func(t *testing.T, ns, peer *netnstest.NS) { peer.Delete(t, "eth0") }, ErrLeft},
+		{"down, then deleted", func(t *testing.T, ns, peer *netnstest.NS) { ns.Down(t, "eth0"); ns.Delete(t, "eth0") }, ErrLeft},
+		{"down", func(t *testing.T, ns, peer *netnstest.NS) { ns.Down(t, "eth0") }, nil},
+		{"made anew", func(t *testing.T, ns, peer *netnstest.NS) { ns.Delete(t, "eth0"); netnstest.Connect(t, ns, peer) }, nil},
+		{"one of two", func(t *testing.T, ns, peer *netnstest.NS) {
+			netnstest.ConnectAs(t, ns, peer, "eth7", 7)
+			ns.Delete(t, "eth0")
+		}, nil},
+		{"never", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ns, peer := netnstest.New(t), netnstest.New(t)
+			if c.do != nil {
+				netnstest.Connect(t, ns, peer)
+			}
+			s := openIn(t, ns, Config{LeftTimeout: 400 * time.Millisecond, IdleTimeout: 100 * time.Millisecond, RetireTimeout: 20 * time.Millisecond})
+			defer s.Close()
+			var f capture.Frame
+			var err error
+			next := func(until time.Time) {
+				for (err == nil || err == capture.ErrIdle) && time.Now().Before(until) {
+					err = s.Next(&f)
+				}
+			}
+			next(time.Now().Add(300 * time.Millisecond))
+			if err != nil && err != capture.ErrIdle {
+				t.Fatalf("at first: %v", err)
+			}
+			if c.do != nil {
+				c.do(t, ns, peer)
+			}
+			wait := 1500 * time.Millisecond
+			if c.want != nil {
+				wait = 20 * time.Second
+			}
+			next(time.Now().Add(wait))
+			if err == capture.ErrIdle {
+				err = nil
+			}
+			if err != c.want {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+		})
+	}
+}

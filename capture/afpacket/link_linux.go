@@ -26,6 +26,9 @@ type links struct {
 	slots   map[string]uint16 // position in table
 	table   []capture.Interface
 	dead    int
+
+	ways int  // live interfaces, beside loopback, that are or were up
+	left bool // there were such, and the last is gone
 }
 
 type link struct {
@@ -33,6 +36,7 @@ type link struct {
 	typ  uint16 // ARPHRD
 	up   bool
 	dead bool
+	way  bool // counted in ways
 }
 
 func openLinks() (*links, error) {
@@ -144,6 +148,13 @@ func (l *links) set(index uint32, k link) {
 		} else if old.name != k.name {
 			l.drop(index, old.name)
 		}
+		k.way = old.way && !old.dead
+	}
+	// Tunnels that the kernel makes in every namespace are never up.
+	if !k.way && k.up && k.typ != arphrdLoopback {
+		k.way = true
+		l.ways++
+		l.left = false
 	}
 	l.byIndex[index] = k
 	l.byName[k.name] = index
@@ -173,7 +184,11 @@ func (l *links) remove(index uint32) {
 		return
 	}
 	l.drop(index, k.name)
-	k.dead = true
+	if k.way {
+		l.ways--
+		l.left = l.ways == 0
+	}
+	k.dead, k.way = true, false
 	l.byIndex[index] = k
 	if l.dead++; l.dead > maxDeadLinks {
 		for i, k := range l.byIndex {

@@ -42,10 +42,12 @@ type Source struct {
 	poll   func(uintptr) bool // s.pollRings, bound once
 	polled bool
 
-	looked   time.Time // when news of interfaces were last looked for
-	idled    bool      // the reader knows that nothing is waiting
-	quieted  bool      // no more frames come, the rest is read
-	deadline time.Time // until when, at most
+	leaving  time.Duration // Config.LeftTimeout
+	leftAt   time.Time     // when the last interface was seen to be gone
+	looked   time.Time     // when news of interfaces were last looked for
+	idled    bool          // the reader knows that nothing is waiting
+	quieted  bool          // no more frames come, the rest is read
+	deadline time.Time     // until when, at most
 }
 
 var _ capture.Source = (*Source)(nil)
@@ -73,7 +75,7 @@ func Open(c Config) (*Source, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("capture configuration: %w", err)
 	}
-	s := &Source{sockets: &sockets{}, retire: c.RetireTimeout, idling: c.IdleTimeout}
+	s := &Source{sockets: &sockets{}, retire: c.RetireTimeout, idling: c.IdleTimeout, leaving: c.LeftTimeout}
 	if err := s.open(&c); err != nil {
 		s.release()
 		return nil, err
@@ -190,6 +192,7 @@ func (s *Source) follow() {
 // IdleTimeout passes without a frame; f.Time is then the current time, and
 // frames that are up to RetireTimeout older may still come. After Close it returns
 // io.EOF and has released everything; after Stop it does so when the rest is read.
+// It returns ErrLeft once the namespace has lost its last way out.
 // f.Data is valid until the next call.
 func (s *Source) Next(f *capture.Frame) error {
 	r := s.cur
@@ -303,8 +306,24 @@ func (s *Source) idle(f *capture.Frame) error {
 		s.looked = now
 		s.updateLinks()
 	}
+	if s.left(now) {
+		return ErrLeft
+	}
 	f.Time = capture.TimeOf(now)
 	return capture.ErrIdle
+}
+
+// left reports whether the namespace has been without a way out for too long. It
+// is asked when no frame waits: an application that still talks over loopback
+// pauses, too.
+func (s *Source) left(now time.Time) bool {
+	switch {
+	case !s.links.left:
+		s.leftAt = time.Time{}
+	case s.leftAt.IsZero():
+		s.leftAt = now
+	}
+	return s.links.left && now.Sub(s.leftAt) >= s.leaving
 }
 
 // park waits until a socket wakes the poller, or the deadline passes. It

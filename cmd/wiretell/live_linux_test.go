@@ -272,3 +272,29 @@ func TestDemo(t *testing.T) {
 		}
 	}
 }
+
+// TestLeft: when the application's container is gone and its interface with it,
+// run says so and ends with a code of its own, so that it is restarted.
+func TestLeft(t *testing.T) {
+	ns, peer := netnstest.New(t), netnstest.New(t)
+	netnstest.Connect(t, ns, peer)
+	file := filepath.Join(t.TempDir(), "termination-log")
+	cmd, _, _ := command(t, "run", "--exporter", "none", "--termination-log", file)
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	startIn(t, ns, cmd)
+	stderr.await(t, "wiretell: capturing on all interfaces\n")
+	awaitIn(t, ns, "http://"+defaultListen+"/readyz", "ok\n") // it has looked once
+	get(t, ns, 1)
+	peer.Delete(t, "eth0") // as the runtime does
+	exitCode(t, cmd.Wait(), exitLost)
+	for _, want := range []string{"1 request, 1 response", "error ENV-03: This network namespace has only lo up; the interface that was up earlier in this run is gone.", "wiretell: the network namespace was left: ", "hint: restart wiretell"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("no %q in\n%s", want, stderr)
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || !strings.HasPrefix(string(b), "the network namespace was left: ") {
+		t.Errorf("%v: %s", err, b)
+	}
+}

@@ -189,6 +189,9 @@ func (f *runFlags) capture(p *pipeline, src stopper) error {
 	_, err := p.run(src)
 	p.shutdown() // what an outage cost is told, and is no failure of the capture
 	bad := p.conclude()
+	if errors.Is(err, afpacket.ErrLeft) {
+		return &exitError{code: exitLost, err: err, hint: "restart wiretell, so that it joins the application's new network namespace; a restart policy does that"}
+	}
 	if err != nil {
 		return failed(fmt.Errorf("the capture ended: %w", err), "")
 	}
