@@ -241,3 +241,24 @@ func listen(a netip.AddrPort) (net.Listener, error) { return net.Listen("tcp", a
 func dial(a netip.AddrPort) (net.Conn, error) {
 	return net.DialTimeout("tcp", a.String(), 2*time.Second)
 }
+
+// A veth pair joins and cuts segments by default, and says so when asked.
+func TestOffloads(t *testing.T) {
+	a, b := netnstest.New(t), netnstest.New(t)
+	netnstest.Connect(t, a, b)
+	a.Must(t, func() error {
+		on, err := Offloads("eth0")
+		if err != nil {
+			return err
+		}
+		for _, want := range []string{"gso", "tso"} {
+			if !slices.Contains(on, want) {
+				t.Errorf("%s is not among %q", want, on)
+			}
+		}
+		if _, err := Offloads("nosuch0"); err == nil {
+			t.Error("an interface that does not exist has offloads")
+		}
+		return nil
+	})
+}

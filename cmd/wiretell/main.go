@@ -22,6 +22,8 @@ const (
 	exitUsage    = 2  // the command line, a variable or the configuration file is wrong
 	exitNotAllow = 3  // the capture is not permitted
 	exitLost     = 4  // the network namespace was left by its application: restart wiretell
+	exitWarning  = 10 // doctor: the worst finding is a warning
+	exitErrors   = 11 // doctor: the worst finding is an error
 	exitInternal = 70 // a fault of wiretell itself
 )
 

@@ -80,6 +80,11 @@ func (f *readFlags) read(proc process, files []string) error {
 	if f.deadline < 0 {
 		return usagef("--shutdown-timeout must not be negative")
 	}
+	return f.observe(&pipeline{flags: &f.observeFlags, process: proc, deadline: f.deadline}, files)
+}
+
+// observe reads the files into p to their end, and concludes.
+func (f *readFlags) observe(p *pipeline, files []string) error {
 	local, err := localPrefixes(f.local)
 	if err != nil {
 		return err
@@ -89,7 +94,6 @@ func (f *readFlags) read(proc process, files []string) error {
 	if !src.begin() {
 		return failed(src.damage, fileHint(src.damage))
 	}
-	p := &pipeline{flags: &f.observeFlags, process: proc, deadline: f.deadline}
 	cfg, prog, err := f.observerConfig(src.link())
 	if err != nil {
 		return err

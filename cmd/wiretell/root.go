@@ -36,7 +36,7 @@ OTEL_* variables. "wiretell demo" shows all of it in ten seconds.`,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newRun(proc), newRead(proc), newDemo(proc), newHealthcheck(proc), newExplain(), newSemconv(), newVersion())
+	root.AddCommand(newRun(proc), newRead(proc), newDemo(proc), newDoctor(proc), newHealthcheck(proc), newExplain(), newSemconv(), newVersion())
 	return root
 }
 

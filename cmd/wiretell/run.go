@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/afpacket"
@@ -55,18 +56,23 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	}
 	f.add(cmd.Flags())
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.interfaces, "interface", nil, "capture on these `interfaces` only; by default on all, those that come later too")
-	fl.IntVar(&f.ringMiB, "ring-mib", afpacket.DefaultRingBytes>>20, "memory of the capture rings in `MiB`; it is not charged to the container's limit")
-	fl.IntVar(&f.snapLen, "snaplen", 262144, "most `bytes` kept of a frame")
+	f.addCapture(fl)
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
 	fl.DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take")
 	fl.DurationVar(&f.window, "diagnosis-window", 30*time.Second, "how much traffic the diagnosis weighs at a time")
 	fl.StringVar(&f.whenDenied, "when-denied", "exit", "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
-	addListen(fl, &f.listen)
 	fl.StringVar(&f.termLog, "termination-log", defaultTerminationLog, "write the conclusion to this `file` at the end, as Kubernetes shows it; the default only where it exists")
 	addSettings(cmd)
 	completeWords(cmd)
 	return cmd
+}
+
+// addCapture adds the settings of a live capture that run and doctor share.
+func (f *runFlags) addCapture(fl *pflag.FlagSet) {
+	fl.StringSliceVar(&f.interfaces, "interface", nil, "capture on these `interfaces` only; by default on all, those that come later too")
+	fl.IntVar(&f.ringMiB, "ring-mib", afpacket.DefaultRingBytes>>20, "memory of the capture rings in `MiB`; it is not charged to the container's limit")
+	fl.IntVar(&f.snapLen, "snaplen", 262144, "most `bytes` kept of a frame")
+	addListen(fl, &f.listen)
 }
 
 // check reports settings that cannot be meant.
@@ -106,22 +112,11 @@ func (f *runFlags) run(proc process) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
-	cfg, prog, err := f.observerConfig(capture.LinkEthernet)
-	if err != nil {
-		return err
-	}
-	cfg.SnapshotEvery = time.Second
-	p.observer = cfg
-	ring := afpacket.Config{Interfaces: f.interfaces, RingBytes: f.ringMiB << 20, SnapLen: f.snapLen}
-	facts := diagnosis.CaptureFacts{Live: true, Interfaces: f.interfaces, RingAsked: f.ringMiB << 20, Snaplen: f.snapLen, Own: &p.own, Selection: f.selection}
-	if prog != nil {
-		ring.Filter = prog.Raw()
-		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
-	}
 	// The sockets come before the exporters: what they say of the permission is
 	// the first thing to publish. A low port may need a capability, too.
 	p.exposed = f.listen != listenOff
 	local, listenErr := listen(f.listen)
+	facts := &p.desk.Facts
 	if local != nil {
 		defer local.Close()
 		at := local.Addr().(*net.TCPAddr).AddrPort()
@@ -129,27 +124,13 @@ func (f *runFlags) run(proc process) (err error) {
 		facts.OwnPorts = []uint16{at.Port()}
 	}
 	facts.Endpoint, facts.EndpointErr = f.listen, listenErr
-	src, openErr := afpacket.Open(ring)
-	if ring.Filter != nil && errors.Is(openErr, afpacket.ErrFilter) {
-		// The spine filters what the kernel does not.
-		ring.Filter = nil
-		facts.FilterErr = openErr
-		src, openErr = afpacket.Open(ring)
+	src, err := f.open(p)
+	if err != nil {
+		return err
 	}
-	if openErr == nil {
+	if src != nil {
 		defer src.Close()
-		if err := afpacket.DropPrivileges(); err != nil {
-			return failed(fmt.Errorf("drop privileges: %w", err), "")
-		}
-		facts.RingGot = src.RingBytes()
-		for _, n := range src.Notes() {
-			p.say("%s", n)
-			if n.Kind == afpacket.NoteInterfaceMissing {
-				facts.Missing = append(facts.Missing, n.Interface)
-			}
-		}
 	}
-	facts.Err = openErr
 	if err := p.exporters(); err != nil {
 		return err
 	}
@@ -166,15 +147,60 @@ func (f *runFlags) run(proc process) (err error) {
 	if listenErr != nil {
 		p.say("warning: --listen %s: %v; nobody can ask this wiretell", f.listen, listenErr)
 	}
-	p.desk.Facts = facts
+	f.diagnose(p)
+	p.desk.Found = p.found
+	if src == nil {
+		return f.denied(p, facts.Err)
+	}
+	return f.capture(p, src)
+}
+
+// open opens the capture and gives up the privileges for it; what it learns goes into the
+// desk's facts. Without an error src is nil when the capture could not be
+// opened: Facts.Err says why.
+func (f *runFlags) open(p *pipeline) (src *afpacket.Source, err error) {
+	cfg, prog, err := f.observerConfig(capture.LinkEthernet)
+	if err != nil {
+		return nil, err
+	}
+	cfg.SnapshotEvery = time.Second
+	p.observer = cfg
+	ring := afpacket.Config{Interfaces: f.interfaces, RingBytes: f.ringMiB << 20, SnapLen: f.snapLen}
+	facts := &p.desk.Facts
+	facts.Live, facts.Interfaces, facts.RingAsked, facts.Snaplen = true, f.interfaces, f.ringMiB<<20, f.snapLen
+	facts.Own, facts.Selection = &p.own, f.selection
+	if prog != nil {
+		ring.Filter = prog.Raw()
+		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
+	}
+	src, facts.Err = afpacket.Open(ring)
+	if ring.Filter != nil && errors.Is(facts.Err, afpacket.ErrFilter) {
+		// The spine filters what the kernel does not.
+		ring.Filter, facts.FilterErr = nil, facts.Err
+		src, facts.Err = afpacket.Open(ring)
+	}
+	if facts.Err != nil {
+		return nil, nil
+	}
+	if err := afpacket.DropPrivileges(); err != nil {
+		src.Close()
+		return nil, failed(fmt.Errorf("drop privileges: %w", err), "")
+	}
+	facts.RingGot = src.RingBytes()
+	for _, n := range src.Notes() {
+		p.say("%s", n)
+		if n.Kind == afpacket.NoteInterfaceMissing {
+			facts.Missing = append(facts.Missing, n.Interface)
+		}
+	}
+	return src, nil
+}
+
+// diagnose sets the desk up for a live capture.
+func (f *runFlags) diagnose(p *pipeline) {
 	p.desk.Tree = diagnosis.New(diagnosis.Config{Window: f.window})
 	p.desk.Kernel = netns.NewReader(netns.Options{}).Read
 	p.desk.KernelEvery = min(f.window, 10*time.Second)
-	p.desk.Found = p.found
-	if openErr != nil {
-		return f.denied(p, openErr)
-	}
-	return f.capture(p, src)
 }
 
 // capture runs until a signal, the end of --duration, or a failure.

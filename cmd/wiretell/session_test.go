@@ -50,7 +50,7 @@ func TestSessions(t *testing.T) {
 }
 
 // findingText is what a line says of a finding, and findingBlock a finding of
-// the summary.
+// the summary or of doctor.
 var (
 	findingText  = regexp.MustCompile(` body=".*`)
 	findingBlock = regexp.MustCompile(`(?m)^(  (?:error|warning|info) [A-Z0-9-]+:).*\n(?:    .*\n)*`)
@@ -81,7 +81,7 @@ func play(t *testing.T, session string) string {
 			t.Fatalf("%s: no wiretell", command)
 		}
 		stdout, stderr, code := wiretell(env, words[1:]...)
-		quote(&b, "1", findingText.ReplaceAllString(stdout, " body=..."))
+		quote(&b, "1", findingBlock.ReplaceAllString(findingText.ReplaceAllString(stdout, " body=..."), "$1 ...\n"))
 		quote(&b, "2", findingBlock.ReplaceAllString(stderr, "$1 ...\n"))
 		if code != 0 {
 			fmt.Fprintf(&b, "= %d\n", code)

@@ -66,7 +66,7 @@ func withoutOrigins(s string) string {
 func TestEveryVariable(t *testing.T) {
 	value := map[string]string{"bool": "true", "int": "4000", "duration": "7s", "string": "some", "stringSlice": "one,two"}
 	printed := map[string]string{"bool": "true", "int": "4000", "duration": "7s", "string": `"some"`, "stringSlice": `["one", "two"]`}
-	for _, name := range []string{"run", "read", "healthcheck"} {
+	for _, name := range []string{"run", "read", "doctor", "healthcheck"} {
 		eachSetting(t, name, func(f *pflag.Flag) {
 			v, ok := value[f.Value.Type()]
 			if !ok {
@@ -137,7 +137,7 @@ func TestUsageTable(t *testing.T) {
 func settingsTable(t *testing.T) string {
 	commands := make(map[string][]string)
 	rows := make(map[string]string)
-	for _, name := range []string{"run", "read", "healthcheck"} {
+	for _, name := range []string{"run", "read", "doctor", "healthcheck"} {
 		eachSetting(t, name, func(f *pflag.Flag) {
 			metavar, usage := pflag.UnquoteUsage(f)
 			def := f.DefValue
