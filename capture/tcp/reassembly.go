@@ -304,6 +304,9 @@ func (t *Table) noteFIN(c *conn, from capture.Side, seq uint32) {
 	if h := t.holeOf(c, from); h != nil && h.tail >= 0 && after(t.pieces.all[h.tail].end(), seq) {
 		return // bytes after it were seen
 	}
+	if from == capture.Server && c.lastFrom == capture.Server {
+		c.rest(t.clock)
+	}
 	s.fin = seq
 	s.flags |= sawFIN
 	if o := &c.sides[from.Other()]; o.has(sawFIN) {

@@ -91,12 +91,18 @@ func (t *Table) countClosed(c *conn) {
 // turn notes that from speaks after the other side had spoken last.
 func (c *conn) turn(from capture.Side, now capture.Time) {
 	c.lastFrom = from
-	if from == capture.Client {
-		c.pause = uint16(min(c.spoke.since(now)/pauseUnit, 1<<16-1))
+	if from == capture.Client && !c.sides[capture.Server].has(sawFIN) {
+		c.rest(now)
 	}
 }
 
-// idle is how long nobody had spoken when the client last began to.
+// rest notes how long nobody had spoken.
+func (c *conn) rest(now capture.Time) {
+	c.pause = uint16(min(c.spoke.since(now)/pauseUnit, 1<<16-1))
+}
+
+// idle is how long nobody had spoken when the client last began to,
+// or when the server had closed.
 func (c *conn) idle() time.Duration { return time.Duration(c.pause) * pauseUnit }
 
 // outstanding is how many bytes of x's payload are not acknowledged.
