@@ -40,7 +40,7 @@ type Config struct {
 	// IdleTimeout is after what silence an established connection is given up.
 	// Default 15 min.
 	IdleTimeout time.Duration
-	// ClosingTimeout is the same after a FIN. Default 60 s.
+	// ClosingTimeout is the same after the FINs of both sides. Default 60 s.
 	ClosingTimeout time.Duration
 	// StuckAfter is for how long a side that has not closed may say nothing after
 	// the other closed, a FIN may lack its acknowledgement, and what is sent again

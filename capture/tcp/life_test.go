@@ -155,6 +155,8 @@ var lives = []struct {
 	{name: "a hole that is never filled", script: after3(seg{from: cl, flags: "A", seq: 1, ack: 1, data: "a"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "c"}), wait: 13 * time.Second,
 		claims: []string{"stream_timeout: client in established, hole, 1 bytes, 11s"}, open: capture.StateEstablished},
 	{name: "silence without anything outstanding is no error", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}, seg{from: cl, flags: "A", seq: 4, ack: 3}), wait: 16 * time.Minute},
+	{name: "a side that has not closed is followed on", script: after3(seg{from: cl, flags: "FA", seq: 1, ack: 1}, seg{from: sv, flags: "A", seq: 1, ack: 2}), wait: 5 * time.Minute,
+		claims: []string{"half_closed: server in close_wait, , 0 bytes, 11s"}, open: capture.StateCloseWait},
 	{name: "silence with something outstanding", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", after: time.Second}), wait: 16 * time.Minute,
 		claims: []string{"stream_timeout: client in established, retransmission_timeout, 3 bytes, 15m0s"}},
 
@@ -205,7 +207,9 @@ func (c *carrier) InFlight() (uint64, []byte) { return 42, []byte("00-parent") }
 // What happens to a connection names the exchange in flight.
 func TestHits(t *testing.T) {
 	r := newRig(t, Config{})
-	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler { return &carrier{follower{r: r}} }
+	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
+		return &carrier{follower{r: r}}
+	}
 	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}))
 	e := &capture.ICMPError{At: r.now, Why: capture.ReasonHostUnreachable}
 	quoted := capture.Flow{Src: capture.EndpointOf(clientAddr), Dst: capture.EndpointOf(serverAddr)}

@@ -162,7 +162,9 @@ func (t *Table) turn(slot uint16) {
 
 // silence is how long c may say nothing.
 func (t *Table) silence(c *conn) time.Duration {
-	if c.state == stateClosing {
+	// A side that has not closed may go on for as long as it likes (RFC 9293,
+	// section 3.6); an application that forgets to close is told by that.
+	if c.sides[0].has(sawFIN) && c.sides[1].has(sawFIN) || c.state == stateClosing && c.id.OneWay {
 		return t.cfg.ClosingTimeout
 	}
 	return t.cfg.IdleTimeout
