@@ -244,22 +244,23 @@ func zeroWindowLeaf() Leaf {
 	return Leaf{
 		ID: "NET-ZWIN-01", Title: "A receiver stopped reading", Class: Network, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Do bytes flow well?", "no"}, {"What holds them up?", "the receiver's window is closed"}},
-		Condition:  "receivers closed their window again and again",
+		Condition:  "receivers closed their window again and again, or for more than a second",
 		Meaning:    "The receiving application does not read as fast as the sender sends: the sender has to wait, whatever the network could do.",
-		Guard:      "A window that closes for a moment while a burst is read is usual: several in each of two windows are needed.",
-		Thresholds: []Threshold{{"closed", "windows closed", 5, 5}},
+		Guard:      "A window that closes for a moment while a burst is read is usual: several, or a long time, in each of two windows are needed.",
+		Thresholds: []Threshold{{"closed", "receive windows closed", 5, 5}, {"time", "seconds that receive windows were closed", 1, 1}},
 		Raise:      2, Clear: 2, Live: true, File: true,
-		Evidence: []Key{{Name: "closed", Description: "times that a receive window went to zero"}, {Name: "who", Description: "who did not read"}},
-		Body:     "{{who}} stopped reading {{closed time|times}} (zero window): the sender had to wait.",
+		Evidence: []Key{{Name: "closed", Description: "times that a receive window went to zero"}, {Name: "closed_seconds", Description: "for how long in all, of those that are over"}, {Name: "who", Description: "who did not read"}},
+		Body:     "{{who}} stopped reading {{closed time|times}} (zero window, {{closed_seconds}} s in all): the sender had to wait.",
 		Remedy:   Remedy{Summary: "Look at why the receiving application is slow: CPU, a blocked thread, a slow disk or downstream.", Command: "ss -tnm; kubectl top pod POD --containers"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			for d := range v.Snapshot.TCP.ZeroWindow {
 				n := less(v.Snapshot.TCP.ZeroWindow[d], v.base.TCP.ZeroWindow[d])
-				if float64(n) < l.threshold(v, "closed") {
+				shut := float64(less(v.Snapshot.TCP.ZeroWindowTime[d], v.base.TCP.ZeroWindowTime[d])) / 1e9
+				if float64(n) < l.threshold(v, "closed") && shut < l.threshold(v, "time") {
 					continue
 				}
 				who := [...]string{"Receivers", "The peers", "Applications here"}[d]
-				emit(hit{subject: Subject{Direction: capture.Direction(d)}, evidence: []Evidence{number("closed", n), text("who", who)}})
+				emit(hit{subject: Subject{Direction: capture.Direction(d)}, evidence: []Evidence{number("closed", n), seconds("closed_seconds", shut), text("who", who)}})
 			}
 		},
 	}

@@ -167,7 +167,7 @@ func orphanLeaf() Leaf {
 		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			responses := p.responses()
-			orphans := less(p.Orphans, p.did[unsolicited]) // those are DIR-07's
+			orphans := less(p.Orphans, p.did[unsolicited]+p.did[goodbye]) // the first are DIR-07's
 			switch {
 			case v.Capture.Live && !v.final && v.running < joinSeconds:
 			case responses == 0:
@@ -209,7 +209,7 @@ func pairingLeaf() Leaf {
 		Path:       []Step{{"Did responses arrive?", "yes"}, {"Does each answer a request?", "no, though both sides were seen"}},
 		Condition:  "responses came that no request asked for, or more pipelined requests than are kept, though nothing is missing of either side",
 		Meaning:    "The order of requests and responses cannot be told for sure: a server that answers unasked, pipelining beyond the bound, or responses that are out of order. Durations on that port may be wrong.",
-		Guard:      "Responses whose requests were lost, or came before the capture, are DIR-05.",
+		Guard:      "Responses whose requests were lost, or came before the capture, are DIR-05. A server may end an idle connection by 408 (RFC 9110, section 15.5.9): that answers nothing on purpose.",
 		Thresholds: []Threshold{{"messages", "messages without a partner", 3, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "unsolicited", Description: "responses that no request asked for"}, {Name: "too_many_pending", Description: "requests beyond those that are kept waiting"}},

@@ -283,6 +283,11 @@ func closingFixtures() []fixture {
 			w.requests(8080, capture.RoleUnknown, 300)
 			w.snap.TCP.Retransmits[capture.DirectionUnknown][capture.RetransmitTimeout] += 30
 		}, subject: Subject{Direction: capture.Receive}, want: map[string]any{"way": "in", "timeouts": int64(12), "kernel_retransmits": int64(0)}},
+		{id: "NET-ZWIN-01", cause: func(w *world) {
+			w.healthy()
+			w.snap.TCP.ZeroWindow[capture.Transmit]++
+			w.snap.TCP.ZeroWindowTime[capture.Transmit] += 25e8
+		}, subject: Subject{Direction: capture.Transmit}, want: map[string]any{"closed": int64(1), "closed_seconds": 2.5, "who": "Applications here"}},
 		{id: "NET-ZWIN-01", cause: func(w *world) { w.healthy(); w.snap.TCP.ZeroWindow[capture.Receive] += 6 }, subject: Subject{Direction: capture.Receive}, want: map[string]any{"closed": int64(6), "who": "The peers"}},
 	}
 }

@@ -68,6 +68,14 @@ func filterKindMisses() []nearMiss {
 			w.exports = []ExportHealth{h}
 		}
 	}
+	goodbyes := func(w *world) {
+		p := w.requests(8080, capture.RoleServer, 50)
+		p.Orphans += 9
+		p.Responses[capture.ProtocolHTTP1] += 9
+		for range 9 {
+			w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Status: 408, Error: capture.ReasonUnsolicited})
+		}
+	}
 	return []nearMiss{
 		{id: "FILT-03", what: "some HTTP passes the filter", setup: func(w *world) { w.facts.FilterExpr = "port 8080" }, each: func(w *world) { w.healthy(); leftOut(w).FilteredHTTP += 3 }},
 		{id: "FILT-03", what: "other protocols are left out", setup: func(w *world) { w.facts.FilterExpr = "port 53" }, each: func(w *world) { w.dns(9); leftOut(w) }},
@@ -93,6 +101,8 @@ func filterKindMisses() []nearMiss {
 				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Status: 200, Error: capture.ReasonGap})
 			}
 		}},
+		{id: "DIR-07", what: "goodbyes to idle connections", each: goodbyes},
+		{id: "DIR-05", what: "goodbyes to idle connections", each: goodbyes},
 		{id: "DIR-05", what: "responses that no request asked for, which is DIR-07", each: func(w *world) {
 			p := w.requests(8080, capture.RoleServer, 50)
 			p.Orphans += 5

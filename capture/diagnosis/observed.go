@@ -27,6 +27,7 @@ const (
 	cutByReset    // of the responses cut, those by a reset
 	stalled       // a response began, and then nothing came any more
 	unsolicited   // a response that no request asked for
+	goodbye       // such a one of status 408: a server ends an idle connection
 	badRequest    // a response of status 400
 	unavailable   // a response of status 503
 	serverReset   // the server reset a connection with an exchange in flight
@@ -172,7 +173,11 @@ func (o *observed) exchange(x *capture.Exchange) {
 			o.happened(&x.Conn, stalled)
 		}
 	case capture.ReasonUnsolicited:
-		o.happened(&x.Conn, unsolicited)
+		if x.Status == 408 {
+			o.happened(&x.Conn, goodbye)
+		} else {
+			o.happened(&x.Conn, unsolicited)
+		}
 	}
 }
 

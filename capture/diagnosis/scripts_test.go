@@ -71,3 +71,106 @@ func TestCutOnTheWire(t *testing.T) {
 		})
 	}
 }
+
+// talk is one side's turn in a conversation.
+type talk struct {
+	server bool
+	text   string
+}
+
+// talkScript is a connection to port 9000 with these turns, closed in order.
+func talkScript(turns ...talk) string {
+	ends := [2]string{"10.0.0.1:40000", "10.0.0.2:9000"}
+	next := [2]int{101, 301}
+	var b strings.Builder
+	line := func(at int, from int, flags string, text string) {
+		fmt.Fprintf(&b, "0.%03d %s > %s %s seq=%d ack=%d", at, ends[from], ends[1-from], flags, next[from], next[1-from])
+		if text != "" {
+			fmt.Fprintf(&b, " %q", text)
+		}
+		b.WriteByte('\n')
+		next[from] += len(text)
+	}
+	fmt.Fprintf(&b, "0.000 %s > %s S seq=100\n0.001 %s > %s SA seq=300 ack=101\n", ends[0], ends[1], ends[1], ends[0])
+	line(2, 0, "A", "")
+	at := 3
+	for _, t := range turns {
+		from := 0
+		if t.server {
+			from = 1
+		}
+		line(at, from, "PA", t.text)
+		at++
+	}
+	line(at, 0, "FA", "")
+	next[0]++
+	line(at+1, 1, "FA", "")
+	next[1]++
+	line(at+2, 0, "A", "")
+	return b.String()
+}
+
+// TestOnTheWire follows what is said on a connection to the leaves.
+func TestOnTheWire(t *testing.T) {
+	const get, ok = "GET / HTTP/1.1\r\nHost: shop\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	hello := clientHello("shop.example")
+	for _, tt := range []struct {
+		name  string
+		turns []talk
+		want  []string
+		says  string // within a body
+	}{
+		{"HTTP", []talk{{false, get}, {true, ok}}, []string{"OK-00"}, "1 request and 1 response on port 9000"},
+		{"HTTP answered by a TLS alert", []talk{{false, get}, {true, "\x15\x03\x01\x00\x02\x02\x46"}}, []string{"TLS-05"}, "1 plain request was answered by TLS, 0 by 400; 0 TLS hellos"},
+		{"TLS answered by HTTP", []talk{{false, hello}, {true, "HTTP/1.0 400 Bad Request\r\n\r\n"}}, []string{"TLS-01", "TLS-05"}, "1 TLS hello was answered in the clear"},
+		{"a handshake that fails", []talk{{false, hello}, {true, "\x15\x03\x03\x00\x02\x02\x28"}}, []string{"TLS-01", "TLS-04"}, "1 fatal alert, the last 40 handshake_failure from the server; 0 of 1 hello was answered"},
+		{"a hello without a name", []talk{{false, clientHello("")}, {true, "\x15\x03\x03\x00\x02\x01\x00"}}, []string{"TLS-01", "TLS-04", "TLS-07"}, "1 TLS hello on port 9000 tells no server's name"},
+		{"PROXY protocol", []talk{{false, "PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\n" + get}, {true, ok}}, []string{"OK-00", "PROTO-01"}, "1 connection on port 9000 begins with a PROXY protocol header"},
+		{"Redis", []talk{{false, "*1\r\n$4\r\nPING\r\n"}, {true, "+PONG\r\n"}}, []string{"PROTO-02"}, "Port 9000 is redis, not HTTP"},
+		{"SSH, whose server speaks first", []talk{{true, "SSH-2.0-OpenSSH_9.6\r\n"}, {false, "SSH-2.0-OpenSSH_9.6\r\n"}}, []string{"PROTO-02"}, "Port 9000 is ssh, not HTTP"},
+		{"something else", []talk{{false, "\x01\x02\x03\x04\x05\x06\x07\x08\x09"}, {true, "\x08\x07\x06\x05\x04\x03"}}, []string{"PROTO-03"}, "a protocol that is not known"},
+		{"a response too many", []talk{{false, get}, {true, ok}, {true, ok}}, []string{"DIR-07"}, "1 response that no request asked for"},
+		{"a goodbye", []talk{{false, get}, {true, ok}, {true, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"}}, []string{"OK-00"}, "Healthy"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "script.txt")
+			if err := os.WriteFile(path, []byte(talkScript(tt.turns...)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			script, err := capturetest.ReadScript(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, findings := diagnoseSource("script", capturetest.NewSource(script.Segments))
+			var ids []string
+			said := false
+			for _, f := range findings {
+				ids = append(ids, f.ID)
+				said = said || strings.Contains(f.Body, tt.says)
+			}
+			slices.Sort(ids)
+			if text := diagnosis.Summarize(in, findings).Text; !slices.Equal(ids, tt.want) || !said {
+				t.Errorf("%v, want %v with %q\n%s", ids, tt.want, tt.says, text)
+			}
+		})
+	}
+}
+
+// clientHello returns a record with a ClientHello (RFC 8446, section 4.1.2).
+func clientHello(name string) string {
+	extensions := ""
+	if name != "" {
+		extensions = "\x00\x00" + sized(2, sized(2, "\x00"+sized(2, name)))
+	}
+	body := "\x03\x03" + strings.Repeat("r", 32) + sized(1, "") + sized(2, "\x13\x01") + sized(1, "\x00") + sized(2, extensions)
+	return "\x16\x03\x01" + sized(2, "\x01"+sized(3, body))
+}
+
+// sized puts the length of s in front of it, in n bytes.
+func sized(n int, s string) string {
+	var b []byte
+	for i := n - 1; i >= 0; i-- {
+		b = append(b, byte(len(s)>>(8*i)))
+	}
+	return string(b) + s
+}

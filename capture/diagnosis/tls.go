@@ -104,7 +104,7 @@ func tlsMidstreamLeaf() Leaf {
 		Body:     "Port {{port}}[[ ({{direction}})]] is TLS, joined after the handshake, server unknown ({{encrypted_packets packet|packets}}).",
 		Remedy:   lateStartLeaf().Remedy,
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
-			if p.Transport != capture.TCP || p.total.ClientHellos+p.total.ServerHellos > 0 || v.meshed(p) {
+			if p.Transport != capture.TCP || p.total.ClientHellos+p.total.ServerHellos+p.total.ParseErrors[capture.ReasonTLS] > 0 || v.meshed(p) {
 				return nil, absent
 			}
 			switch u := p.Unparsed[capture.ReasonTLS]; {

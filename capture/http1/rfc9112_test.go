@@ -264,6 +264,8 @@ func TestOrder(t *testing.T) {
 		"junk after a response":          {[]packet{c(get(1)), s(ok + "junk\r\n")}, []string{"GET /1 0/19 > 200 0/38", "error server bad_start_line"}},
 		"TLS after a request": {[]packet{c(get(1)), s(ok), c("\x16\x03\x01\x00\x05"), c(get(2)), s(ok)},
 			[]string{"GET /1 0/19 > 200 0/38", "error client switched_protocol", "- > 200 0/38 !switched_protocol"}},
+		"TLS in answer":       {[]packet{c(get(1)), s("\x15\x03\x01\x00\x02\x02\x46")}, []string{"error server tls", "GET /1 0/19 > 0 -1/0 !tls"}},
+		"a control in answer": {[]packet{c(get(1)), s("\x15\x04\x01\x00")}, []string{"error server bad_start_line", "GET /1 0/19 > 0 -1/0 !bad_start_line"}},
 		"upgrade": {[]packet{c("GET /1 HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"), s("HTTP/1.1 101 x\r\n\r\n"), c(get(2)), s(ok)},
 			[]string{"GET /1 0/33 > 101 0/18"}},
 		"connect": {[]packet{c("CONNECT h:1 HTTP/1.1\r\n\r\n"), s("HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\n"), c(get(2)), s(ok)},

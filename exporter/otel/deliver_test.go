@@ -1,6 +1,7 @@
 package otel
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -442,3 +443,59 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestSkew: how far the receiver's clock is ahead, by its Date.
+func TestSkew(t *testing.T) {
+	sent := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	got := sent.Add(3 * time.Second)
+	for _, tt := range []struct {
+		date, age string
+		want      time.Duration
+	}{
+		{"Fri, 02 Jan 2026 03:04:06 GMT", "", 0},
+		{"Fri, 02 Jan 2026 03:04:05 GMT", "", 0},
+		{"Fri, 02 Jan 2026 03:04:18 GMT", "", 10500 * time.Millisecond},
+		{"Fri, 02 Jan 2026 03:03:05 GMT", "", -59500 * time.Millisecond},
+		{"Fri, 02 Jan 2026 03:03:05 GMT", "60", 0}, // a cache's
+		{"yesterday", "", 0},
+		{"", "", 0},
+	} {
+		h := http.Header{}
+		h.Set("Date", tt.date)
+		if tt.age != "" {
+			h.Set("Age", tt.age)
+		}
+		if d := skewOf(h, sent, got); d != tt.want {
+			t.Errorf("Date %q, Age %q: %v, want %v", tt.date, tt.age, d, tt.want)
+		}
+	}
+}
+
+// TestSkewIsTold: what a response says of the time reaches Health, and an
+// attempt without an answer does not take it back.
+func TestSkewIsTold(t *testing.T) {
+	var b books
+	l := &lane{books: &b, timeout: time.Second, maxAge: time.Nanosecond, sender: &skewed{}}
+	for i, want := range []time.Duration{time.Minute, time.Minute, 0} {
+		l.deliver(t.Context(), &item{records: 0, made: time.Now()})
+		if got := b.health().ClockSkew; got != want {
+			t.Errorf("after attempt %d the skew is %v, want %v", i, got, want)
+		}
+	}
+}
+
+// skewed answers with a skew, then not at all, then without one.
+type skewed struct{ n int }
+
+func (s *skewed) send(context.Context, []byte) result {
+	s.n++
+	switch s.n {
+	case 1:
+		return result{verdict: delivered, skew: time.Minute}
+	case 2:
+		return result{verdict: tryAgain}
+	}
+	return result{verdict: delivered}
+}
+
+func (s *skewed) Close() error { return nil }
