@@ -31,21 +31,26 @@ func halfOpenStates() []capture.SocketState {
 }
 
 func closingLeaves() []Leaf {
-	return []Leaf{halfOpenLeaf(), resetLeaf(), closeWaitLeaf(), lastAckLeaf(), portsUsedUpLeaf()}
+	return []Leaf{halfOpenLeaf(), resetLeaf(), idleRaceLeaf(), closeWaitLeaf(), lastAckLeaf(), portsUsedUpLeaf()}
 }
 
 func halfOpenLeaf() Leaf {
 	return Leaf{
 		ID: "NET-SYN-07", Title: "Handshakes are not finished by the client", Class: Network, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Do connects from outside succeed?", "not all"}, {"Does the client finish the handshake?", "no"}},
-		Condition:  "many sockets stay in SYN_RECV: SYN and SYN-ACK went, the final ACK does not come",
+		Condition:  "many sockets stay in SYN_RECV, or handshakes on a port ended without the final ACK: SYN and SYN-ACK went, the ACK did not come",
 		Meaning:    "The SYN-ACK does not reach the client, or the client does not want to go on: an asymmetric path, a wrong source translation, or a SYN flood.",
 		Guard:      "A handshake takes one round trip: only what is there at both ends of two windows counts. Lost packets alone do not keep this many.",
-		Thresholds: socketThreshold(16), Raise: 2, Clear: 2, Live: true, Blind: true,
-		Evidence: []Key{{Name: "half_open", Description: "sockets in SYN_RECV now"}, {Name: "queue_full_drops", Description: "SYNs dropped as the queue was full, in the window"}, {Name: "cookies", Description: "SYN cookies sent in the window"}},
-		Body:     "{{half_open handshake is|handshakes are}} not finished by the client ({{queue_full_drops SYN|SYNs}} dropped, {{cookies cookie|cookies}} sent).",
+		Thresholds: append(socketThreshold(16), Threshold{"handshakes", "handshakes on a port that ended unfinished", 5, 1}), Raise: 2, Clear: 2, Live: true, File: true, Blind: true,
+		Evidence: []Key{{Name: "half_open", Description: "sockets in SYN_RECV now, or handshakes that ended unfinished"}, {Name: "queue_full_drops", Description: "SYNs dropped as the queue was full, in the window"}, {Name: "cookies", Description: "SYN cookies sent in the window"}},
+		Body:     "{{half_open handshake is|handshakes are}} not finished by the client[[; {{queue_full_drops SYN|SYNs}} dropped, {{cookies cookie|cookies}} sent]].",
 		Remedy:   Remedy{Summary: "See who they are: one network may mean a path that is asymmetric, many mean a flood.", Command: "ss -tn state syn-recv; sysctl net.ipv4.tcp_syncookies"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
+			for i := range v.ports {
+				if p := &v.ports[i]; float64(p.did[unfinished]) >= l.threshold(v, "handshakes") {
+					emit(hit{subject: p.subject(), evidence: []Evidence{number("half_open", p.did[unfinished])}})
+				}
+			}
 			if float64(v.sockets(halfOpenStates()...)) < l.threshold(v, "sockets") {
 				return
 			}
@@ -78,6 +83,27 @@ func resetLeaf() Leaf {
 				return nil, absent
 			}
 			return []Evidence{number("by_server", p.did[serverReset]), number("by_client", p.did[clientReset]), number("connections", p.Conns)}, holds
+		}),
+	}
+}
+
+func idleRaceLeaf() Leaf {
+	return Leaf{
+		ID: "NET-RST-02", Title: "The server closes idle connections that the client uses again", Class: Network, Severity: Warning, Confidence: Certain,
+		Path:       []Step{{"Do connections last?", "no, they are reset"}, {"Was anything in flight?", "a request on a connection that had been idle"}},
+		Condition:  "requests on kept-alive connections were answered by RST, of which the server had acknowledged nothing",
+		Meaning:    "The server closes a connection that has been idle for as long as it allows, just as the client, which allows longer, sends the next request on it. Load balancers answer 502 then.",
+		Guard:      "Only a request that the server acknowledged nothing of, after it had answered before, counts; a reset in the middle of an exchange is NET-RST-01.",
+		Thresholds: []Threshold{{"requests", "requests that met a reset", 2, 1}},
+		Raise:      1, Clear: 3, Live: true, File: true,
+		Evidence: []Key{{Name: "requests", Description: "requests that met a reset"}, {Name: "idle_seconds", Description: "shortest time that such a connection had been idle"}, {Name: "idle_most", Description: "longest, seconds"}},
+		Body:     "The server on port {{port}}[[ ({{direction}})]] closes idle connections while clients use them again: {{requests request|requests}} met a reset after {{idle_seconds}} to {{idle_most}} s of silence.",
+		Remedy:   Remedy{Summary: "Let the server keep idle connections for longer than the client, or the load balancer before it, does.", Command: "kubectl describe ingress; kubectl get pod POD -o jsonpath='{.spec.containers[*].env}'"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			if float64(p.did[idleRace]) < l.threshold(v, "requests") {
+				return nil, absent
+			}
+			return []Evidence{number("requests", p.did[idleRace]), seconds("idle_seconds", p.seen.idle[0].Seconds()), seconds("idle_most", p.seen.idle[1].Seconds())}, holds
 		}),
 	}
 }

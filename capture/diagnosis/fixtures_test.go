@@ -252,17 +252,30 @@ func closingFixtures() []fixture {
 			w.snap.TCP.Retransmits[d][kind] += n
 		}
 	}
+	scanned := func(w *world) {
+		w.healthy()
+		for i := range 5 {
+			w.tree.Observe(&capture.ConnFailed{Conn: capture.Conn{Client: capture.EndpointOf(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), 5)), Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Why: capture.ReasonTimedOut, Cause: capture.CauseSYNACKUnanswered, Attempts: 1})
+		}
+	}
 	return []fixture{
 		{id: "NET-SYN-07", setup: func(w *world) {
 			w.tick(0)
 			w.kernel.Sockets[capture.SocketSynRecv] = 20
-		}, windows: 3, cause: (*world).healthy, undo: noSockets, want: map[string]any{"half_open": int64(20)}},
+		}, windows: 3, cause: (*world).healthy, undo: noSockets, want: map[string]any{"half_open": int64(20)}, file: scanned, alsoFile: []string{"OK-00"}},
 		{id: "NET-RST-01", cause: func(w *world) {
 			w.healthy()
 			for i := range 5 {
 				w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, By: capture.Side(min(i, 1)), Phase: capture.PhaseRequest})
 			}
 		}, alsoFile: []string{"OK-00"}, subject: inbound(8080), want: map[string]any{"by_server": int64(4), "by_client": int64(1), "connections": int64(50)}},
+		{id: "NET-RST-02", cause: func(w *world) {
+			w.healthy()
+			for i := range 3 {
+				w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer, Race: true}, By: capture.Server, Phase: capture.PhaseRequest, Idle: time.Duration(60+i) * time.Second})
+			}
+		}, alsoFile: []string{"OK-00"}, subject: inbound(8080), want: map[string]any{"requests": int64(3), "idle_seconds": float64(60), "idle_most": float64(62)}},
+		{id: "NET-SYN-07", cause: scanned, alsoFile: []string{"OK-00"}, subject: inbound(8080), want: map[string]any{"half_open": int64(5)}},
 		{id: "NET-CW-01", setup: func(w *world) { w.tick(0); w.closeWait(8080, 6) }, windows: 4, cause: func(w *world) { w.healthy(); w.closeWait(8080, w.kernel.CloseWait[0].Count+1) }, undo: noSockets,
 			subject: inbound(8080), want: map[string]any{"sockets": int64(10), "grown": int64(1), "since_start": int64(10)}},
 		{id: "NET-LA-01", setup: func(w *world) {
@@ -308,6 +321,12 @@ func (w *world) icmp(n int, network capture.Network, typ, code uint8, from, quot
 	return e
 }
 
+// stall lets a connection wait with bytes outstanding since it was of an age.
+func (w *world) stall(bytes uint64, age time.Duration) {
+	w.tree.Observe(&capture.ConnStuck{Conn: capture.Conn{Server: endpoint("10.9.9.9:443"), Role: capture.RoleClient, Start: w.now}, At: w.now.Add(age + 6*time.Second), Waited: 6 * time.Second,
+		Kind: capture.StuckStalled, Side: capture.Client, Cause: capture.CauseRetransmissionTimeout, Bytes: bytes})
+}
+
 func icmpFixtures() []fixture {
 	to := func(port uint16) Subject {
 		return Subject{Peer: netip.MustParseAddr("10.9.9.9"), Port: port, Direction: capture.Receive}
@@ -324,6 +343,12 @@ func icmpFixtures() []fixture {
 			w.healthy()
 			w.icmp(3, capture.IPv6, 2, 0, "10.0.0.254", "[2001:db8::9]:443", capture.TCP)
 		}, subject: Subject{Peer: netip.MustParseAddr("2001:db8::9"), Direction: capture.Receive}, want: map[string]any{"mtu": int64(1400), "interface_mtu": int64(1500)}},
+		{id: "NET-MTU-02", setup: func(w *world) { w.kernel.Interface("eth0").MTU = 1500 }, cause: func(w *world) {
+			w.healthy()
+			for range 2 {
+				w.stall(2800, time.Second)
+			}
+		}, alsoFile: []string{"OK-00"}, subject: Subject{Peer: netip.MustParseAddr("10.9.9.9"), Direction: capture.Transmit}, want: map[string]any{"connections": int64(2), "outstanding": int64(2800), "interface_mtu": int64(1500)}},
 		{id: "NET-ICMP-01", alsoFile: []string{"OK-00"}, cause: about(2, 3, 0, "10.0.0.254", capture.UDP), subject: to(0), want: map[string]any{"messages": int64(2), "quoted": "udp", "meaning": "as the registry says"}},
 		{id: "NET-ICMP-02", alsoFile: []string{"OK-00"}, cause: about(3, 3, 3, "10.9.9.9", capture.UDP), subject: to(5000), want: map[string]any{"messages": int64(3)}},
 		{id: "NET-ICMP-03", alsoFile: []string{"OK-00"}, cause: about(3, 11, 0, "10.0.0.254", capture.TCP), subject: to(0), want: map[string]any{"icmp_type": int64(11)}},

@@ -176,6 +176,35 @@ func icmpLeaves() []Leaf {
 			check: icmpCheck(icmpTooBig),
 		},
 		{
+			ID: "NET-MTU-02", Title: "Large packets vanish", Class: Network, Severity: Warning, Confidence: Possible,
+			Path:       []Step{{"Do bytes flow well?", "no"}, {"What holds them up?", "the first large segments are never acknowledged"}},
+			Condition:  "connections to one peer stall as soon as they have a full segment to send, though their handshakes passed, and no ICMP error says why",
+			Meaning:    "A link on the path takes only smaller packets, and the ICMP errors that would say so are filtered: a black hole of path MTU discovery.",
+			Guard:      "A peer that goes away stalls old connections, too: only those count that stall within seconds of their handshake, and two of them are needed. Offloading hides the size of segments: only possible.",
+			Thresholds: []Threshold{{"connections", "connections that stalled", 2, 1}},
+			Raise:      1, Clear: 3, Live: true, File: true,
+			Evidence: []Key{{Name: "connections", Description: "connections that stalled"}, {Name: "outstanding", Description: "bytes that the last of them waits for"}, {Name: "interface_mtu", Description: "greatest MTU of an interface here, bytes"}},
+			Body:     "{{connections connection|connections}} to {{peer}} stalled with the first large segments ({{outstanding byte|bytes}} not acknowledged), and no ICMP error says why: the path may take smaller packets only.",
+			Remedy: Remedy{Summary: "Try the path with smaller packets; let ICMP pass, let the kernel probe, or lower the MTU.",
+				Command: "tracepath {{peer}}; ping -M do -s 1372 {{peer}}; sysctl -w net.ipv4.tcp_mtu_probing=1"},
+			check: func(v *view, l *Leaf, emit func(hit)) {
+				for _, e := range v.seen.stalls.order {
+					n := e.in(v)
+					told := slices.ContainsFunc(v.seen.errors.order, func(i *counted[icmpKey, icmpSeen]) bool {
+						return i.key.kind == icmpTooBig && i.key.peer == e.key && i.total > 0
+					})
+					if told || float64(n) < l.threshold(v, "connections") {
+						continue
+					}
+					ev := []Evidence{number("connections", n), number("outstanding", e.last)}
+					if own := v.mtu(); own > 0 {
+						ev = append(ev, number("interface_mtu", own))
+					}
+					emit(hit{subject: Subject{Peer: e.key, Direction: capture.Transmit}, evidence: ev})
+				}
+			},
+		},
+		{
 			ID: "NET-ICMP-01", Title: "Destinations are unreachable", Class: Network, Severity: Warning, Confidence: Certain,
 			Path:       []Step{{"Do ICMP errors arrive?", "yes"}, {"What do they say?", "the destination cannot be reached"}},
 			Condition:  "ICMP says of packets to one destination that network, host or protocol cannot be reached, or may not be",

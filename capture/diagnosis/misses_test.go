@@ -241,6 +241,23 @@ func closingMisses() []nearMiss {
 			w.kernel.Sockets[capture.SocketSynRecv] = 90 - w.kernel.Sockets[capture.SocketSynRecv]
 		}},
 		{id: "NET-RST-01", what: "a client that closes idle connections by RST", each: reset(capture.Client, capture.PhaseIdle, 50)},
+		{id: "NET-RST-02", what: "once in a window", each: func(w *world) {
+			w.healthy()
+			w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer, Race: true}, By: capture.Server, Phase: capture.PhaseRequest})
+		}},
+		{id: "NET-RST-02", what: "in the middle of exchanges", each: reset(capture.Server, capture.PhaseRequest, 50)},
+		{id: "NET-RST-01", what: "idle connections that the server closes", each: func(w *world) {
+			w.healthy()
+			for range 50 {
+				w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer, Race: true}, By: capture.Server, Phase: capture.PhaseRequest})
+			}
+		}},
+		{id: "NET-SYN-07", what: "a scanner that resets what is answered", each: func(w *world) {
+			w.healthy()
+			for range 50 {
+				w.tree.Observe(&capture.ConnFailed{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Why: capture.ReasonReset, Cause: capture.CauseAbandonedByClient, Attempts: 1})
+			}
+		}},
 		{id: "NET-RST-01", what: "after a FIN", each: reset(capture.Server, capture.PhaseClosing, 50)},
 		{id: "NET-RST-01", what: "rare", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 1000)
@@ -301,6 +318,15 @@ func icmpMisses() []nearMiss {
 			for _, peer := range []string{"10.9.9.1:1", "10.9.9.2:1", "10.9.9.3:1"} {
 				w.icmp(2, capture.IPv4, 3, 4, "10.0.0.254", peer, capture.TCP)
 			}
+		}},
+		{id: "NET-MTU-02", what: "little is outstanding", each: func(w *world) { w.healthy(); w.stall(400, time.Second); w.stall(400, time.Second) }},
+		{id: "NET-MTU-02", what: "a peer that went away", each: func(w *world) { w.healthy(); w.stall(9000, time.Minute); w.stall(9000, time.Minute) }},
+		{id: "NET-MTU-02", what: "one connection in a window", each: func(w *world) { w.healthy(); w.stall(9000, time.Second) }},
+		{id: "NET-MTU-02", what: "ICMP says why", each: func(w *world) {
+			w.healthy()
+			w.icmp(1, capture.IPv4, 3, 4, "10.0.0.254", "10.9.9.9:443", capture.TCP)
+			w.stall(9000, time.Second)
+			w.stall(9000, time.Second)
 		}},
 		{id: "NET-ICMP-01", what: "connects fail by it", each: func(w *world) {
 			w.healthy()

@@ -16,6 +16,7 @@ const (
 	maxNameBytes = 128 // of one name
 	maxFailures  = 256 // kinds of failed connects
 	maxErrors    = 256 // kinds of ICMP errors
+	maxStalls    = 256 // peers towards which connections stall
 )
 
 // happening is what observations are counted by on a port.
@@ -32,6 +33,8 @@ const (
 	unavailable   // a response of status 503
 	serverReset   // the server reset a connection with an exchange in flight
 	clientReset   // the client did
+	idleRace      // a request met the server's end of an idle connection
+	unfinished    // a handshake that the client did not finish
 	tlsAlert      // a fatal alert in the clear
 	plainAnswer   // a ClientHello was answered in the clear
 	namelessHello // a ClientHello without a name, or with an encrypted one
@@ -45,6 +48,7 @@ type observed struct {
 	ports    map[capture.PortKey]*portSeen
 	failures table[failureKey, connects]
 	errors   table[icmpKey, icmpSeen]
+	stalls   table[netip.Addr, uint64] // by peer: how much is outstanding
 	names    resolutions
 	// broken counts exchanges that the network or a peer cut, or let time out,
 	// after they had begun: since the start, and at the beginning of the window.
@@ -60,6 +64,7 @@ type portSeen struct {
 	version     uint16 // of the last hello
 	alert       uint8  // the last fatal one
 	alertFrom   capture.Side
+	idle        [2]time.Duration // shortest and longest before an idleRace
 	ech         uint64
 	midstream   uint64     // TLS recognised midway
 	total, base happenings // since the start; at the beginning of the window
@@ -102,7 +107,7 @@ type connects struct {
 func newObserved() *observed {
 	return &observed{
 		ports: make(map[capture.PortKey]*portSeen), failures: newTable[failureKey, connects](maxFailures),
-		errors: newTable[icmpKey, icmpSeen](maxErrors), names: newResolutions(),
+		errors: newTable[icmpKey, icmpSeen](maxErrors), stalls: newTable[netip.Addr, uint64](maxStalls), names: newResolutions(),
 	}
 }
 
@@ -121,6 +126,8 @@ func (o *observed) observe(ob capture.Observation) {
 		o.failed(ob)
 	case *capture.ConnReset:
 		o.reset(ob)
+	case *capture.ConnStuck:
+		o.stuck(ob)
 	case *capture.ICMPError:
 		o.icmp(ob)
 	case *capture.DNSLookup:
@@ -186,12 +193,45 @@ func (o *observed) exchange(x *capture.Exchange) {
 // late to do harm.
 func (o *observed) reset(r *capture.ConnReset) {
 	switch {
-	case r.Phase != capture.PhaseRequest && r.Phase != capture.PhaseResponse:
+	case r.Conn.Race:
+		o.happened(&r.Conn, idleRace)
+		if p := o.port(&r.Conn); p != nil {
+			if p.total[idleRace] == 1 {
+				p.idle[0] = r.Idle
+			}
+			p.idle = [2]time.Duration{min(p.idle[0], r.Idle), max(p.idle[1], r.Idle)}
+		}
+	case r.Phase != capture.PhaseRequest && r.Phase != capture.PhaseResponse && r.Phase != capture.PhaseUnacknowledged:
 	case r.By == capture.Server:
 		o.happened(&r.Conn, serverReset)
 	default:
 		o.happened(&r.Conn, clientReset)
 	}
+}
+
+// Of a connection that stalls when the first large segments are sent.
+const (
+	largeBytes = 1200 // outstanding: as much as a full segment over Ethernet, less any tunnel
+	youngAge   = 5 * time.Second
+)
+
+// stuck takes note of a connection that stalled as soon as it had more to send
+// than a small segment: its handshake had passed.
+func (o *observed) stuck(s *capture.ConnStuck) {
+	if s.Kind != capture.StuckStalled || s.Cause != capture.CauseRetransmissionTimeout || s.Bytes < largeBytes ||
+		s.Conn.Midstream || s.At.Sub(s.Conn.Start)-s.Waited > youngAge {
+		return
+	}
+	to := s.Conn.Server
+	if s.Side == capture.Server {
+		to = s.Conn.Client
+	}
+	e := o.stalls.count(to.IP())
+	if e == nil {
+		o.beyond++
+		return
+	}
+	e.last = s.Bytes
 }
 
 // Alerts that say goodbye (RFC 8446, section 6.1).
@@ -280,6 +320,9 @@ func clean(b []byte) string {
 }
 
 func (o *observed) failed(f *capture.ConnFailed) {
+	if (f.Cause == capture.CauseUnfinished || f.Cause == capture.CauseSYNACKUnanswered) && f.Conn.Role != capture.RoleClient {
+		o.happened(&f.Conn, unfinished)
+	}
 	k := failureKey{port: f.Conn.Server.Port, role: f.Conn.Role, why: f.Why}
 	if k.role != capture.RoleServer {
 		k.peer = f.Conn.Server.IP()
@@ -309,6 +352,7 @@ func (o *observed) endWindow(quiet int) {
 	o.names.endWindow(quiet)
 	o.failures.endWindow(quiet)
 	o.errors.endWindow(quiet)
+	o.stalls.endWindow(quiet)
 }
 
 // list joins names for a sentence.
