@@ -52,6 +52,9 @@ type Config struct {
 	// SnapshotEvery is the packet time between two snapshots of the counters;
 	// 0 makes one at the end alone.
 	SnapshotEvery time.Duration
+	// Packet is told of each packet and its account in the ledger, for debugging; it
+	// keeps nothing of it. nil costs nothing.
+	Packet func(*capture.Packet, capture.Entry)
 	// Panicked is told of each failure of a parser, with the function it
 	// happened in and never with packet bytes. nil ignores it.
 	Panicked func(where string)
@@ -179,12 +182,15 @@ func (o *Observer) one() {
 	o.count(f, p)
 	if o.cfg.Own != nil && (p.Transport == capture.TCP || p.Transport == capture.UDP) && o.cfg.Own.Has(p) {
 		b.Ledger[capture.FrameOwnExport]++
+		o.told(capture.FrameOwnExport)
 		return
 	}
 	if o.cfg.Match != nil && !o.cfg.Match(f) {
 		o.filtered(f, p)
+		o.told(capture.FrameFiltered)
 		return
 	}
+	o.told(account)
 	if account == capture.FragmentsLive {
 		o.fragment(p)
 		return
@@ -193,6 +199,13 @@ func (o *Observer) one() {
 	o.route(p)
 	if b.Batch != nil && len(b.Batch.Observations) >= flushAt {
 		o.flush(false)
+	}
+}
+
+// told tells whoever debugs of the packet at hand.
+func (o *Observer) told(account capture.Entry) {
+	if o.cfg.Packet != nil {
+		o.cfg.Packet(&o.packet, account)
 	}
 }
 

@@ -298,3 +298,25 @@ func TestLeft(t *testing.T) {
 		t.Errorf("%v: %s", err, b)
 	}
 }
+
+// TestTablesOnSignal: SIGUSR1 prints what was counted so far, without --debug too.
+func TestTablesOnSignal(t *testing.T) {
+	ns := netnstest.New(t)
+	cmd, _, _ := command(t, "run", "--exporter", "none", "--port", "1-60000")
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	startIn(t, ns, cmd)
+	stderr.await(t, "wiretell: capturing on all interfaces\n")
+	get(t, ns, 3)
+	for i := 0; i < 100 && !strings.Contains(stderr.String(), "/tcp "); i++ {
+		cmd.Process.Signal(syscall.SIGUSR1)
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, want := range []string{"interface  direction  packets  bytes", "\nring ", "\nport ", "/tcp  both"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("no %q in\n%s", want, stderr)
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	exitCode(t, cmd.Wait(), exitOK)
+}

@@ -41,6 +41,7 @@ type observeFlags struct {
 	jsonPath       string
 	queueBytes     int
 	quiet          bool
+	debug          bool
 }
 
 func (o *observeFlags) add(f *pflag.FlagSet) {
@@ -62,6 +63,7 @@ func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.exporters, "exporter", nil, "where to, by `names`: text, otlp, prometheus (the local endpoint of run alone) or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
 	f.IntVar(&o.queueBytes, "queue-bytes", 16<<20, "most encoded `bytes` that wait to be sent")
+	f.BoolVar(&o.debug, "debug", false, "print on standard error a line for each packet (at most 100 in a second of capture), and tables of interfaces and ports at the end; SIGUSR1 asks a run for the tables at any time")
 	f.BoolVar(&o.quiet, "quiet", false, "print on standard error only errors, and why nothing was seen")
 }
 

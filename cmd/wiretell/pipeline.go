@@ -151,6 +151,11 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	}
 	cfg.Panicked = p.panicked
 	cfg.Terse = p.terse
+	var lines packetLines
+	if p.flags.debug {
+		lines.w = p.stderr
+		cfg.Packet = lines.packet
+	}
 	var findings []diagnosis.Finding
 	done := make(chan struct{})
 	go func() {
@@ -159,6 +164,7 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	}()
 	o := observer.New(cfg, src)
 	err := o.Run()
+	lines.rest()
 	p.desk.Queue.Close()
 	o.Counters().CopyTo(&p.last)
 	src.Stats(&p.last.Source)
@@ -251,6 +257,9 @@ func (p *pipeline) report() diagnosis.Report {
 // conclude prints what a person should know at the end, always when nothing
 // useful was seen. It returns an error when the books do not balance.
 func (p *pipeline) conclude() error {
+	if p.flags.debug {
+		writeTables(p.stderr, &p.last)
+	}
 	if p.stuck { // the desk owns its findings, and is not to be had
 		fmt.Fprint(p.stderr, p.report().Text)
 		return failed(errors.New("the output was blocked to the end"), "")

@@ -149,6 +149,7 @@ func (f *runFlags) run(proc process) (err error) {
 	}
 	f.diagnose(p)
 	p.desk.Found = p.found
+	defer tablesOnSignal(p)()
 	if src == nil {
 		return f.denied(p, facts.Err)
 	}
