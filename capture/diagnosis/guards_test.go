@@ -31,6 +31,10 @@ func captureMisses() []nearMiss {
 		{id: "PERM-01", what: "another error", setup: denied(syscall.ENODEV, false, false), each: nothing},
 		{id: "PERM-02", what: "it is not granted at all", setup: denied(syscall.EPERM, false, false), each: nothing},
 		{id: "PERM-02", what: "it is effective", setup: denied(syscall.EPERM, true, true), each: nothing},
+		{id: "PERM-02", what: "it is permitted, as by the image's file capability, and was raised", setup: func(w *world) {
+			denied(syscall.EPERM, true, false)(w)
+			w.kernel.Process.CapPrm = 1 << capture.CapNetRaw
+		}, each: nothing},
 		{id: "PERM-03", what: "it is not effective", setup: denied(syscall.EACCES, true, false), each: nothing},
 		{id: "PERM-04", what: "the call is there and refused", setup: denied(syscall.EPERM, true, true), each: nothing},
 		{id: "PERM-05", what: "a larger ring than asked for", setup: func(w *world) { w.facts.RingGot = 16 << 20 }, each: nothing},

@@ -36,12 +36,12 @@ func denied(err error, bounding, effective bool) func(*world) {
 	return func(w *world) {
 		w.facts.Err = fmt.Errorf("open packet socket: %w", err)
 		p := &w.kernel.Process
-		p.CapBnd, p.CapEff = 0, 0
+		p.CapBnd, p.CapEff, p.CapPrm = 0, 0, 0
 		if bounding {
 			p.CapBnd = 1 << capture.CapNetRaw
 		}
 		if effective {
-			p.CapEff = 1 << capture.CapNetRaw
+			p.CapEff, p.CapPrm = 1<<capture.CapNetRaw, 1<<capture.CapNetRaw
 		}
 	}
 }

@@ -42,7 +42,7 @@ func granted(k *capture.Kernel) (bounding, effective, known bool) {
 	if !k.Has(capture.KnownProcess) {
 		return false, false, false
 	}
-	return k.Process.CapBnd&bit != 0, k.Process.CapEff&bit != 0, true
+	return k.Process.CapBnd&bit != 0, (k.Process.CapEff|k.Process.CapPrm)&bit != 0, true
 }
 
 func processEvidence(v *view) []Evidence {
@@ -101,7 +101,7 @@ func notEffectiveLeaf() Leaf {
 	return Leaf{
 		ID: "PERM-02", Title: "CAP_NET_RAW is granted but not effective", Class: Permission, Severity: Error, Confidence: Certain,
 		Path:      []Step{{"Can we capture?", "no, not permitted"}, {"Is CAP_NET_RAW in the bounding set?", "yes"}, {"Is it effective?", "no"}},
-		Condition: "EPERM or EACCES; CapBnd has CAP_NET_RAW, CapEff has not",
+		Condition: "EPERM or EACCES; CapBnd has CAP_NET_RAW, CapPrm and CapEff have not",
 		Meaning:   "NET_RAW was granted to the container, but a process that does not run as root only gets it through a file capability on the program, or as an ambient capability, which Docker does not give.",
 		Guard:     "None known.",
 		Clear:     1, Live: true, Blind: true, Evidence: processKeys(),
@@ -124,7 +124,7 @@ func profileLeaf() Leaf {
 	return Leaf{
 		ID: "PERM-03", Title: "A security profile blocks packet sockets", Class: Permission, Severity: Error, Confidence: Likely,
 		Path:      []Step{{"Can we capture?", "no, not permitted"}, {"Is CAP_NET_RAW in the bounding set?", "yes"}, {"Is it effective?", "yes"}},
-		Condition: "EPERM or EACCES although CapEff has CAP_NET_RAW",
+		Condition: "EPERM or EACCES although CapEff or CapPrm has CAP_NET_RAW",
 		Meaning:   "The capability is there and the kernel still refuses: a seccomp filter, SELinux, AppArmor or the sandbox forbids packet sockets, or the capability belongs to a user namespace that does not own this network namespace.",
 		Guard:     "A user namespace looks alike; the evidence says whether wiretell is in one.",
 		Clear:     1, Live: true, Blind: true, Evidence: processKeys(),
