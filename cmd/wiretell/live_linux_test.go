@@ -58,6 +58,42 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunUntilEOF: the end of standard input stops it as a signal does, and only
+// if that is asked for.
+func TestRunUntilEOF(t *testing.T) {
+	ns := netnstest.New(t)
+	cmd, stdout, _ := command(t, "run", "--until-eof")
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	startIn(t, ns, cmd)
+	stderr.await(t, "wiretell: capturing on all interfaces\n")
+	if _, err := stdin.Write([]byte("what is written is not read as anything\n")); err != nil {
+		t.Fatal(err)
+	}
+	get(t, ns, 1)
+	time.Sleep(300 * time.Millisecond) // the ring's blocks are handed over every 100 ms
+	if err := stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	exitCode(t, cmd.Wait(), exitOK)
+	if n := strings.Count(stdout.String(), " exchange "); n != 1 || !strings.Contains(stderr.String(), "wiretell: standard input ended: stopping\n") {
+		t.Errorf("%d of 1 exchange:\n%s%s", n, stdout, stderr)
+	}
+
+	cmd, _, _ = command(t, "run", "--duration=1s") // its input is empty from the start
+	other := new(transcript)
+	cmd.Stderr = other
+	startIn(t, ns, cmd)
+	exitCode(t, cmd.Wait(), exitOK)
+	if strings.Contains(other.String(), "standard input") {
+		t.Errorf("without the flag: %s", other)
+	}
+}
+
 // get makes n requests to a server, both in the namespace.
 func get(t *testing.T, ns *netnstest.NS, n int) {
 	t.Helper()

@@ -38,6 +38,7 @@ type runFlags struct {
 	whenDenied string
 	listen     string
 	termLog    string
+	untilEOF   bool
 }
 
 func newRun(proc process) *cobra.Command {
@@ -60,6 +61,7 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
 	fl.DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take")
 	fl.DurationVar(&f.window, "diagnosis-window", 30*time.Second, "how much traffic the diagnosis weighs at a time")
+	fl.BoolVar(&f.untilEOF, "until-eof", false, "stop too when standard input ends, as it does when who started wiretell is gone")
 	fl.StringVar(&f.whenDenied, "when-denied", "exit", "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
 	fl.StringVar(&f.termLog, "termination-log", defaultTerminationLog, "write the conclusion to this `file` at the end, as Kubernetes shows it; the default only where it exists")
 	addSettings(cmd)
@@ -232,8 +234,9 @@ type stopper interface {
 	Stop()
 }
 
-// stopOn calls stop at the first signal or when the duration is over; a second
-// signal ends the process at once.
+// stopOn calls stop at the first signal, when the duration is over, or when
+// standard input ends, if that is asked for; a second signal ends the process
+// at once.
 func (f *runFlags) stopOn(p *pipeline, stop func()) (cancel func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
@@ -243,10 +246,20 @@ func (f *runFlags) stopOn(p *pipeline, stop func()) (cancel func()) {
 		timer := time.NewTimer(f.duration)
 		end = timer.C
 	}
+	var eof chan struct{}
+	if f.untilEOF {
+		eof = make(chan struct{})
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin) // an input that fails has ended too
+			close(eof)
+		}()
+	}
 	go func() {
 		select {
 		case s := <-signals:
 			p.say("%v: stopping", s)
+		case <-eof:
+			p.say("standard input ended: stopping")
 		case <-end:
 		case <-done:
 			return
