@@ -11,6 +11,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 BUILDVCS := $(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(BUILDVCS) -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
+# The first architecture is the one that docker load names wiretell:VERSION.
+IMAGE_ARCH ?= $(shell $(GO) env GOARCH),$(if $(filter arm64,$(shell $(GO) env GOARCH)),amd64,arm64)
+
 # Suites against real peers and containers run one package at a time, after
 # the rest: they measure, and they need the cores.
 INTEGRATION := ./integration/... $(if $(wildcard examples),./examples/...)
@@ -29,6 +32,12 @@ help: ## list the targets
 .PHONY: build
 build: ## build bin/wiretell: one static binary (GOARCH=arm64 BIN=... for another)
 	$(BUILD) -o $(BIN) ./cmd/wiretell
+
+.PHONY: image
+image: ## make bin/wiretell-image.tar for amd64 and arm64 (IMAGE_ARCH), and load it where a Docker engine answers
+	VERSION='$(VERSION)' REVISION="$$(git rev-parse HEAD 2>/dev/null || true)" SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 0)}" \
+		$(GO) run ./integration/image/mkimage -arch '$(IMAGE_ARCH)' -o bin/wiretell-image.tar
+	@if docker version >/dev/null 2>&1; then docker load -i bin/wiretell-image.tar; else echo "made bin/wiretell-image.tar; no Docker engine answers to load it"; fi
 
 .PHONY: demo
 demo: build ## build it and see it: no root, ten seconds

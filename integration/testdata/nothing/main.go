@@ -1,0 +1,4 @@
+// Command nothing does nothing, and does it well.
+package main
+
+func main() {}
