@@ -45,6 +45,12 @@ func environmentFixtures() []fixture {
 		}, cause: func(w *world) { w.frames(eth0, capture.FrameOwnExport, 9) }, undo: func(w *world) { w.listen("[::]:8080") }, want: map[string]any{"seconds": float64(120), "own_packets": int64(9)}},
 		{id: "ENV-05", setup: func(w *world) { w.addInterfaces("veth1234", "cali99", "docker0") }, cause: (*world).healthy, undo: func(w *world) { w.facts.Interfaces = []string{"eth0"} },
 			want: map[string]any{"interfaces": int64(3), "names": "cali99, docker0, veth1234"}},
+		{id: "ENV-06", also: []string{"OK-00"}, windows: 1, setup: func(w *world) {
+			w.facts.Own = &capture.OwnFlows{}
+			w.facts.Own.Add(capture.OwnFlow{Transport: capture.TCP, LocalPort: 41000, Peer: netip.MustParseAddrPort("10.0.0.7:4317")})
+			w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:41000"), Remote: endpoint("10.0.0.7:4317")}, {Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5000")}}
+			w.kernel.Sockets[capture.SocketEstablished] = 2
+		}, cause: (*world).healthy, undo: func(w *world) { w.kernel.Established = nil }, want: map[string]any{"connections": int64(1), "remaining": int64(1), "list": "10.0.0.1:8080 - 10.0.0.2:5000"}},
 		{id: "ENV-07", windows: 1, setup: func(w *world) {
 			w.facts.FilterExpr, w.facts.FilterErr = "tcp", errors.New("attach filter: cannot allocate memory")
 		}, cause: (*world).healthy,
