@@ -190,7 +190,7 @@ func TestDesk(t *testing.T) {
 func TestDeskTellsOfExports(t *testing.T) {
 	q := NewQueue(16)
 	x := &fake{health: diagnosis.ExportHealth{
-		Exporter: "otlp", Signal: "traces", Endpoint: "http://collector:4318", Created: 10, Queued: 10, Failing: true, LastError: "connection refused",
+		Exporter: "otlp", Signal: "traces", Endpoint: "http://collector:4318", Protocol: "http/protobuf", Created: 10, Queued: 10, Failing: true, LastError: "connection refused",
 	}}
 	d := &Desk{Queue: q, Tree: diagnosis.New(diagnosis.Config{Window: time.Second}), Exporters: []Exporter{x}, Facts: diagnosis.CaptureFacts{Live: true}}
 	epoch := capture.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
