@@ -30,9 +30,9 @@ type Recording struct {
 	// Ended counts files that ended before their time, as they or all that are
 	// in the making became too large, or too many.
 	Ended uint64
-	// Overwritten counts packets of recorded connections that had left memory
-	// before the error came.
-	Overwritten uint64
+	// Missing counts packets of recorded connections that had been overwritten in
+	// memory before the error came, or were too much for a file.
+	Missing uint64
 	// Memory is the most bytes that packets in memory and files in the making take; 0
 	// where nothing is recorded.
 	Memory int
