@@ -21,7 +21,7 @@ type recordFlags struct {
 	memory  int
 	follow  time.Duration
 	files   int
-	bytes   int64
+	bytes   int
 	age     time.Duration
 }
 
@@ -32,7 +32,7 @@ func (r *recordFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&r.memory, "record-memory", record.DefaultMemory, "`bytes` of the latest packets that are remembered for --record, and as many for files in the making")
 	f.DurationVar(&r.follow, "record-follow", record.DefaultFollow, "how long a connection is recorded after its latest error")
 	f.IntVar(&r.files, "record-files", 100, "most files kept in --record, a `number`; the oldest go first")
-	f.Int64Var(&r.bytes, "record-bytes", 100<<20, "most `bytes` of files kept in --record")
+	f.IntVar(&r.bytes, "record-bytes", 100<<20, "most `bytes` of files kept in --record")
 	f.DurationVar(&r.age, "record-age", 7*24*time.Hour, "how long a file is kept in --record; 0 for ever")
 }
 
@@ -47,7 +47,7 @@ func (r *recordFlags) check() error {
 		return usagef("--record-follow must not be negative")
 	case r.files < 1:
 		return usagef("--record-files must be greater than 0")
-	case r.bytes < int64(r.memory)/4:
+	case r.bytes < r.memory/4:
 		return usagef("--record-bytes must be at least a quarter of --record-memory, which a file may reach")
 	case r.age < 0:
 		return usagef("--record-age must not be negative")
@@ -72,7 +72,7 @@ func (p *pipeline) record(src capture.Source) error {
 	}
 	r, err := record.New(record.Config{
 		Dir: f.dir, Source: src, Select: selection, All: f.all, Payload: f.payload, Memory: f.memory, Follow: follow,
-		Files: f.files, Bytes: f.bytes, Age: f.age, Wait: !p.live,
+		Files: f.files, Bytes: int64(f.bytes), Age: f.age, Wait: !p.live,
 	})
 	if err != nil {
 		return failed(fmt.Errorf("--record %s: %w", f.dir, cause(err)), recordHint(err))
