@@ -75,7 +75,6 @@ func TestEvents(t *testing.T) {
 
 	b.Record(reset, "a.pcapng")
 	b.Record(b.Observations[4], "a.pcapng") // the reset of that connection
-	b.Record(b.Observations[7], "a.pcapng") // the ICMP error about it
 
 	got, s := logsOf(t, nil, &b, finding())
 	hit := got[semconv.EventTCPReset][0].item.SpanID()
