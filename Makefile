@@ -60,8 +60,8 @@ race: ## run the unit tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -pgo=off $(TESTFLAGS) $(UNITS)
 
 .PHONY: peers
-peers: ## build the real Collector that the tests send to (once, then cached)
-	@$(GO) test -count=1 -timeout 20m -run '^TestCollectorBinary$$' -v ./integration/peers | { grep -vE '^(=== |--- PASS|PASS)' || true; }
+peers: ## build the real Collector, Jaeger and Prometheus of the tests (once, then cached)
+	@$(GO) test -count=1 -timeout 40m -run '^Test(Collector|Other)Binar' -v ./integration/peers | { grep -vE '^(=== |--- PASS|PASS)' || true; }
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck

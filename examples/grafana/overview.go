@@ -21,7 +21,7 @@ func overview() Dashboard {
 			linked("Traces with this status", `http.response.status_code=${__field.labels.http_response_status_code}`),
 		series(8, "Inbound errors by port", "Share of exchanges that failed on the server's side: status 5xx, or no whole response.", "percentunit",
 			query{errorRatio("http_server_request_duration_seconds_count", "job, server_port"), "{{job}}:{{server_port}}"}).
-			limited(1).linked("Failed traces", "error=true"),
+			limited(1).linked("Traces with status 500", "http.response.status_code=500"),
 		series(8, "Inbound duration by port", "From the first byte of the request to the last byte of the response, on the wire: the application's own queues and network are in it.", "s",
 			query{quantile("0.5", "http_server_request_duration_seconds", "job, server_port", http), "{{job}}:{{server_port}} p50"},
 			query{quantile("0.95", "http_server_request_duration_seconds", "job, server_port", http), "{{job}}:{{server_port}} p95"},
@@ -35,7 +35,7 @@ func overview() Dashboard {
 			linked("Traces with this status", `http.response.status_code=${__field.labels.http_response_status_code}`),
 		series(8, "Outbound errors by peer", "Share of calls that failed: status 4xx or 5xx, or no whole response.", "percentunit",
 			query{errorRatio("http_client_request_duration_seconds_count", "job, server_address, server_port"), "{{server_address}}:{{server_port}}"}).
-			limited(1).linked("Failed traces", "error=true"),
+			limited(1).linked("Traces with status 500", "http.response.status_code=500"),
 		series(8, "Outbound duration by peer", "From the first byte of the request to the last byte of the response, on the wire.", "s",
 			query{quantile("0.5", "http_client_request_duration_seconds", "job, server_address, server_port", http), "{{server_address}}:{{server_port}} p50"},
 			query{quantile("0.95", "http_client_request_duration_seconds", "job, server_address, server_port", http), "{{server_address}}:{{server_port}} p95"}).

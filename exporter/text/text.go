@@ -40,7 +40,6 @@ func (x *Exporter) Export(b *capture.Batch, findings []diagnosis.Finding) {
 			continue
 		}
 		x.observation(o)
-		x.line.str("recording", b.Recording(o))
 		x.write()
 	}
 	for i := range findings {

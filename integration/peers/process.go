@@ -22,7 +22,7 @@ type ProcessOptions struct {
 	Env []string
 	// In is as in [CollectorOptions].
 	In func(f func() error) error
-	// Ready is a URL that answers with a status below 300 once the program can
+	// Ready is a URL that answers with a status below 500 once the program can
 	// be used; it is asked from In.
 	Ready string
 	// Dir is the working folder, which takes the log. The default is a
@@ -80,7 +80,7 @@ func (p *Process) awaitReady(url string) error {
 		response, err := p.client.Get(url)
 		if err == nil {
 			response.Body.Close()
-			if response.StatusCode < 300 {
+			if response.StatusCode < 500 {
 				return nil
 			}
 			err = fmt.Errorf("%s: %s", url, response.Status)

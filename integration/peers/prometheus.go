@@ -176,3 +176,25 @@ func (p *Process) get(address string, data any) error {
 	}
 	return nil
 }
+
+// Alert is what Prometheus says of an alerting rule.
+type Alert struct {
+	Name, State, Health, LastError string
+}
+
+// Alerts returns all alerting rules by name.
+func (p *Prometheus) Alerts() (map[string]Alert, error) {
+	var data struct {
+		Groups []struct{ Rules []Alert }
+	}
+	if err := p.get(p.URL+"/api/v1/rules?type=alert", &data); err != nil {
+		return nil, err
+	}
+	all := map[string]Alert{}
+	for _, g := range data.Groups {
+		for _, r := range g.Rules {
+			all[r.Name] = r
+		}
+	}
+	return all, nil
+}

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -66,9 +65,6 @@ func run(ctx context.Context) (err error) {
 	}
 	if *output == "" {
 		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(*output), 0o755); err != nil {
-		return err
 	}
 	f, err := os.Create(*output)
 	if err != nil {
