@@ -24,6 +24,7 @@ type Batch struct {
 	tlsAlert  slab[TLSAlert]
 	lost      slab[Lost]
 	headers   []Header
+	recorded  map[Observation]string
 }
 
 // Reset empties b for use again; everything it handed out becomes invalid.
@@ -32,6 +33,7 @@ func (b *Batch) Reset() {
 	b.HasSnapshot = false
 	b.text = b.text[:0]
 	b.headers = b.headers[:0]
+	clear(b.recorded)
 	b.exchanges.n, b.opened.n, b.failed.n, b.reset.n, b.stuck.n, b.closed.n = 0, 0, 0, 0, 0, 0
 	b.icmp.n, b.lookups.n, b.parse.n, b.tlsHello.n, b.tlsAlert.n, b.lost.n = 0, 0, 0, 0, 0, 0
 }
@@ -60,6 +62,24 @@ func (b *Batch) Headers(hs []Header) []Header {
 		b.headers = append(b.headers, Header{b.Text(h.Name), b.Text(h.Value)})
 	}
 	return b.headers[n:len(b.headers):len(b.headers)]
+}
+
+// Record notes that the packets of o, one of b's observations, are recorded in
+// the file of that name.
+func (b *Batch) Record(o Observation, file string) {
+	if b.recorded == nil {
+		b.recorded = make(map[Observation]string)
+	}
+	b.recorded[o] = file
+}
+
+// Recording returns the name of the file that holds the packets of o, "" when
+// they are not recorded.
+func (b *Batch) Recording(o Observation) string {
+	if len(b.recorded) == 0 {
+		return ""
+	}
+	return b.recorded[o]
 }
 
 // The methods below append a zero observation of their type and return it to be

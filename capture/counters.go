@@ -234,6 +234,7 @@ type Snapshot struct {
 	// FilteredTagged is that of Counters.
 	FilteredTagged uint64
 	Source         SourceStats
+	Recording      Recording
 	// Final says that the capture has ended: no later snapshot follows.
 	Final bool
 }

@@ -223,6 +223,28 @@ func TestAttachRefused(t *testing.T) {
 	}
 }
 
+// The sidecar does not outlive the network that it is in.
+func TestAttachRestart(t *testing.T) {
+	t.Parallel()
+	c := probe(t, nil, "")
+	s, err := Attach(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, code := docker(t, "restart", c.GetContainerID()); code != 0 {
+		t.Fatal(out)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(time.Minute):
+		t.Fatalf("a minute after the restart it still runs:\n%s", s.Log())
+	}
+	if err := s.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), "exit code 4") {
+		t.Errorf("it ended with %v:\n%s", err, s.Log())
+	}
+	wantSidecars(t, c, 0)
+}
+
 // A test that is killed leaves no sidecar behind.
 func TestAttachKilled(t *testing.T) {
 	t.Parallel()

@@ -51,12 +51,13 @@ var plan = []room{
 
 	{4, "exporter/endpoint", []string{"exporter"}},
 	{4, "exporter/otel", []string{"capture", "capture/diagnosis", "exporter", "semconv"}},
+	{4, "exporter/record", []string{"capture", "capture/pcap", "exporter"}},
 	{4, "exporter/selector", []string{"capture", "exporter"}},
 	{4, "exporter/text", []string{"capture", "capture/diagnosis", "exporter"}},
 
 	{5, "cmd/wiretell", []string{
 		"capture", "capture/afpacket", "capture/diagnosis", "capture/filter", "capture/netns", "capture/observer", "capture/pcap",
-		"exporter", "exporter/endpoint", "exporter/otel", "exporter/selector", "exporter/text", "semconv",
+		"exporter", "exporter/endpoint", "exporter/otel", "exporter/record", "exporter/selector", "exporter/text", "semconv",
 	}},
 }
 

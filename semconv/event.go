@@ -19,7 +19,7 @@ const (
 
 var (
 	connAttributes = []string{EventAttribute, NetworkTransport, NetworkType, NetworkPeerAddress, NetworkPeerPort,
-		NetworkLocalAddress, NetworkLocalPort, NetworkInterfaceName, ServerPort, ConnectionRole, Suppressed, SuppressedWindow}
+		NetworkLocalAddress, NetworkLocalPort, NetworkInterfaceName, ServerPort, ConnectionRole, RecordingFile, Suppressed, SuppressedWindow}
 	exchangeAttributes = with(HTTPRequestMethod, HTTPRequestMethodOriginal, HTTPResponseStatusCode, ErrorType, ExchangeIncomplete, ExchangeLostBytes, HTTPRequestWireSize, HTTPResponseWireSize,
 		Cause, TCPSide, HTTPBodyAnnounced, HTTPBodyReceived)
 	stuckAttributes = with(TCPSide, NetworkConnectionState, TCPPhase, Cause, TCPWaited, TCPOutstanding, TCPHeld, TCPAttempts)

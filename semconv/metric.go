@@ -55,6 +55,10 @@ const (
 	MetricEvictions       = "wiretell.evictions"
 	MetricDiagnosisActive = "wiretell.diagnosis.active"
 
+	MetricRecordingFiles   = "wiretell.recording.files"
+	MetricRecordingIO      = "wiretell.recording.io"
+	MetricRecordingMissing = "wiretell.recording.missing"
+
 	MetricSDKSpanQueueSize = "otel.sdk.processor.span.queue.size"
 	MetricSDKLogQueueSize  = "otel.sdk.processor.log.queue.size"
 )
@@ -136,6 +140,11 @@ var Metrics = [...]Metric{
 	{Name: MetricMemoryBudget, Kind: Gauge, Unit: "By", Origin: Self, Description: "Memory that a part of wiretell may use.", Attributes: []string{MemoryUser}},
 	{Name: MetricEvictions, Kind: Counter, Unit: "{eviction}", Origin: Self, Description: "State given up because a bound of wiretell's own was reached.", Attributes: []string{Reason}},
 	{Name: MetricDiagnosisActive, Kind: Gauge, Unit: "{finding}", Origin: Self, Description: "Findings that hold now.", Attributes: []string{DiagnosisID, DiagnosisSeverity}},
+
+	{Name: MetricRecordingFiles, Kind: Counter, Unit: "{file}", Origin: Self, Description: "What became of the files of `--record`: `written`, of these `deleted` at a bound of the directory, `write_failed`, `rate_limited` (too many errors), `queue_full` (the disk is too slow). And `ended_early`: files that ended at a bound of memory.",
+		Attributes: []string{Reason}},
+	{Name: MetricRecordingIO, Kind: Counter, Unit: "By", Origin: Self, Description: "Bytes of the files written."},
+	{Name: MetricRecordingMissing, Kind: Counter, Unit: "{packet}", Origin: Self, Description: "Packets of recorded connections that had been overwritten in memory before the error came, or were too much for a file."},
 
 	{Name: MetricSDKSpanQueueSize, Kind: UpDownCounter, Unit: "{span}", Origin: Self, Description: "Spans that wait to be sent.", Attributes: []string{OTelComponentName, OTelComponentType}},
 	{Name: MetricSDKLogQueueSize, Kind: UpDownCounter, Unit: "{log_record}", Origin: Self, Description: "Log records that wait to be sent.", Attributes: []string{OTelComponentName, OTelComponentType}},

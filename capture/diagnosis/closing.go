@@ -270,10 +270,10 @@ func zeroWindowLeaf() Leaf {
 	return Leaf{
 		ID: "NET-ZWIN-01", Title: "A receiver stopped reading", Class: Network, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Do bytes flow well?", "no"}, {"What holds them up?", "the receiver's window is closed"}},
-		Condition:  "receivers closed their window again and again, or for more than a second",
+		Condition:  "receivers closed their window, and senders waited for a second or longer, all together, until it opened again",
 		Meaning:    "The receiving application does not read as fast as the sender sends: the sender has to wait, whatever the network could do.",
-		Guard:      "A window that closes for a moment while a burst is read is usual: several, or a long time, in each of two windows are needed.",
-		Thresholds: []Threshold{{"closed", "receive windows closed", 5, 5}, {"time", "seconds that receive windows were closed", 1, 1}},
+		Guard:      "A window that closes for a moment while a burst is read is usual, and costs nobody much: the time counts, not how often. A window that stays closed is told by the event wiretell.tcp.stalled.",
+		Thresholds: []Threshold{{"time", "seconds that receive windows were closed", 1, 5}},
 		Raise:      2, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "closed", Description: "times that a receive window went to zero"}, {Name: "closed_seconds", Description: "for how long in all, of those that are over"}, {Name: "who", Description: "who did not read"}},
 		Body:     "{{who}} stopped reading {{closed time|times}} (zero window, {{closed_seconds}} s in all): the sender had to wait.",
@@ -282,7 +282,7 @@ func zeroWindowLeaf() Leaf {
 			for d := range v.Snapshot.TCP.ZeroWindow {
 				n := less(v.Snapshot.TCP.ZeroWindow[d], v.base.TCP.ZeroWindow[d])
 				shut := float64(less(v.Snapshot.TCP.ZeroWindowTime[d], v.base.TCP.ZeroWindowTime[d])) / 1e9
-				if float64(n) < l.threshold(v, "closed") && shut < l.threshold(v, "time") {
+				if shut < l.threshold(v, "time") {
 					continue
 				}
 				who := [...]string{"Receivers", "The peers", "Applications here"}[d]

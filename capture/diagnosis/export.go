@@ -9,7 +9,7 @@ import (
 )
 
 func exportLeaves() []Leaf {
-	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), meshExportLeaf(), ownTrafficLeaf(), endpointLeaf(), besideSDKLeaf(), clockStepLeaf(), clockSkewLeaf(), overflowLeaf(), healthyLeaf()}
+	return []Leaf{unreachableLeaf(), wrongProtocolLeaf(), rejectedExportLeaf(), throttledExportLeaf(), droppedExportLeaf(), meshExportLeaf(), ownTrafficLeaf(), endpointLeaf(), besideSDKLeaf(), clockStepLeaf(), clockSkewLeaf(), overflowLeaf(), recordingFailsLeaf(), recordingBoundLeaf(), healthyLeaf()}
 }
 
 // trouble is why an exporter fails.

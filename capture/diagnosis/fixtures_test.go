@@ -305,9 +305,8 @@ func closingFixtures() []fixture {
 		{id: "NET-ZWIN-01", cause: func(w *world) {
 			w.healthy()
 			w.snap.TCP.ZeroWindow[capture.Transmit]++
-			w.snap.TCP.ZeroWindowTime[capture.Transmit] += 25e8
-		}, subject: Subject{Direction: capture.Transmit}, want: map[string]any{"closed": int64(1), "closed_seconds": 2.5, "who": "Applications here"}},
-		{id: "NET-ZWIN-01", cause: func(w *world) { w.healthy(); w.snap.TCP.ZeroWindow[capture.Receive] += 6 }, subject: Subject{Direction: capture.Receive}, want: map[string]any{"closed": int64(6), "who": "The peers"}},
+			w.snap.TCP.ZeroWindowTime[capture.Transmit] += 65e8
+		}, subject: Subject{Direction: capture.Transmit}, want: map[string]any{"closed": int64(1), "closed_seconds": 6.5, "who": "Applications here"}},
 	}
 }
 

@@ -270,6 +270,14 @@ func exportMisses() []nearMiss {
 		}),
 		other("SELF-01", "the application's export to the same collector", func(w *world) { w.requests(4318, capture.RoleClient, 50) }),
 		other("CLK-01", "times in order", nothing),
+		other("REC-01", "files are deleted at a bound", func(w *world) {
+			w.snap.Recording.Files[capture.RecordingWritten] += 7
+			w.snap.Recording.Files[capture.RecordingDeleted] += 7
+		}),
+		other("REC-02", "files end early", func(w *world) {
+			w.snap.Recording.Files[capture.RecordingWritten] += 7
+			w.snap.Recording.Ended += 7
+		}),
 		other("CARD-01", "many ports, all told apart", func(w *world) {
 			for p := range uint16(200) {
 				w.port(10000+p, capture.TCP, capture.RoleServer)

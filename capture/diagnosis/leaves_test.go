@@ -322,6 +322,18 @@ func exportFixtures() []fixture {
 			w.healthy()
 			w.exports = []ExportHealth{{Exporter: "otlp", Signal: "traces", BesideSDK: BesideSDKYes}}
 		}, undo: func(w *world) { w.exports = nil }, want: map[string]any{"mode": "yes", "kinds": "INTERNAL"}},
+		{id: "REC-01", cause: func(w *world) {
+			w.healthy()
+			w.snap.Recording.Files[capture.RecordingFailed] += 2
+			w.snap.Recording.Files[capture.RecordingWritten]++
+			w.snap.Recording.LastError = "no space left on device"
+		}, want: map[string]any{"failed": int64(2), "written": int64(1), "error": "no space left on device"}},
+		{id: "REC-02", also: []string{"OK-00"}, cause: func(w *world) {
+			w.healthy()
+			w.snap.Recording.Files[capture.RecordingLimited] += 5
+			w.snap.Recording.Files[capture.RecordingQueueFull]++
+			w.snap.Recording.Files[capture.RecordingWritten] += 10
+		}, want: map[string]any{"left_out": int64(6), "written": int64(10), "reasons": "rate_limited 5, queue_full 1"}},
 		{id: "OK-00", cause: (*world).healthy, cure: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 9) }, want: map[string]any{"requests": int64(50), "responses": int64(50), "ports": "8080", "drops": int64(0), "coverage": float64(100)}},
 	}
 }

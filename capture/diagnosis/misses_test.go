@@ -302,7 +302,11 @@ func closingMisses() []nearMiss {
 			w.snap.TCP.Retransmits[capture.Transmit][capture.RetransmitSYN] += 50
 			w.snap.TCP.Retransmits[capture.Transmit][capture.RetransmitSpurious] += 50
 		}},
-		{id: "NET-ZWIN-01", what: "a burst", each: func(w *world) { w.healthy(); w.snap.TCP.ZeroWindow[capture.Receive] += 4 }},
+		{id: "NET-ZWIN-01", what: "a burst", each: func(w *world) {
+			w.healthy()
+			w.snap.TCP.ZeroWindow[capture.Receive] += 40
+			w.snap.TCP.ZeroWindowTime[capture.Receive] += uint64(400 * time.Millisecond)
+		}},
 	}
 }
 

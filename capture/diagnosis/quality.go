@@ -111,8 +111,8 @@ func coverageLeaf() Leaf {
 		Path:       []Step{{"Is the capture whole?", "no"}, {"Who lost packets?", "nobody that says so"}},
 		Condition:  "Tcp.InSegs grew by more than inbound TCP packets were captured and dropped together",
 		Meaning:    "Some packets reach the kernel's TCP without passing the packet socket: a bypass, or an interface that is not captured.",
-		Guard:      "Judged only where all interfaces are captured, by a large sample and over two windows, since the two figures are not read at the same instant. Interface counters are not used, as GRO makes them incomparable.",
-		Thresholds: []Threshold{{"segments", "inbound TCP segments", 1000, 1000}, {"missing", "percent of them", 1, 1}},
+		Guard:      "Judged only where all interfaces are captured, by a large sample and over two windows. The two figures are not read at the same instant: what may come in between does not count. Interface counters are not used, as GRO makes them incomparable.",
+		Thresholds: []Threshold{{"segments", "inbound TCP segments", 1000, 1000}, {"missing", "percent of them", 1, 1}, {"apart", "seconds between the two readings, at most", 0.5, 0.5}},
 		Raise:      2, Clear: 2, Live: true,
 		Evidence: []Key{{Name: "arrived", Description: "growth of Tcp.InSegs"}, {Name: "captured", Description: "inbound TCP packets captured, and drops"}, {Name: "missing", Description: "percent that is missing"}},
 		Body:     "{{missing}} % of the inbound TCP packets never reached the capture socket ({{captured}} of {{arrived}}).",
@@ -125,7 +125,11 @@ func coverageLeaf() Leaf {
 				emit(hit{quiet: true})
 				return
 			}
-			if missing := 100 * ratio(less(v.cover.arrived, v.cover.captured), v.cover.arrived); missing > l.threshold(v, "missing") {
+			least := l.threshold(v, "missing")
+			if v.seconds > 0 {
+				least = max(least, 100*l.threshold(v, "apart")/v.seconds)
+			}
+			if missing := 100 * ratio(less(v.cover.arrived, v.cover.captured), v.cover.arrived); missing > least {
 				emit(hit{evidence: []Evidence{number("arrived", v.cover.arrived), number("captured", v.cover.captured), seconds("missing", missing)}})
 			}
 		},

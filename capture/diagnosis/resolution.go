@@ -28,13 +28,18 @@ type resolutionKey struct {
 // resolution counts the attempts to resolve a name that came to nothing.
 type resolution struct {
 	resolutionKey
-	name        string // the last candidate
-	server      netip.Addr
-	why         string
-	at          capture.Time // of the last failure
-	pending     bool         // another candidate may still succeed
-	total, base uint64       // since the start; at the beginning of the window
-	idle        int          // windows without one
+	name    string // the last candidate
+	server  netip.Addr
+	why     string
+	at      capture.Time // of the first failure that is pending
+	pending bool         // another candidate may still succeed
+	// Failing is set when the name has come to nothing and no candidate has succeeded
+	// since: another attempt begins with the candidate that the first began with.
+	failing     bool
+	first       string
+	firstType   capture.DNSType
+	total, base uint64 // since the start; at the beginning of the window
+	idle        int    // windows without one
 }
 
 // resolutions are the names that did not resolve.
@@ -60,7 +65,7 @@ func (r *resolutions) observe(l *capture.DNSLookup) bool {
 	if !l.Failed() {
 		if e != nil && !l.NoData {
 			e.settle(l.At)
-			e.pending = false
+			e.pending, e.failing = false, false
 		}
 		return true
 	}
@@ -73,8 +78,15 @@ func (r *resolutions) observe(l *capture.DNSLookup) bool {
 		r.order = append(r.order, e)
 	}
 	e.settle(l.At)
-	e.name, e.why, e.server = clean(l.Name[:min(len(l.Name), maxNameBytes)]), l.Error(), l.Server.IP()
-	e.at, e.pending, e.idle = l.At, true, 0
+	name := clean(l.Name[:min(len(l.Name), maxNameBytes)])
+	e.name, e.why, e.server, e.idle = name, l.Error(), l.Server.IP(), 0
+	switch {
+	case e.failing && name == e.first && l.Type == e.firstType:
+		e.total++
+	case !e.failing && !e.pending:
+		e.at, e.pending = l.At, true
+		e.first, e.firstType = name, l.Type
+	}
 	return true
 }
 
@@ -82,7 +94,7 @@ func (r *resolutions) observe(l *capture.DNSLookup) bool {
 func (e *resolution) settle(now capture.Time) {
 	if d := now.Sub(e.at); e.pending && (d > settled || d < 0) {
 		e.total++
-		e.pending = false
+		e.pending, e.failing = false, true
 	}
 }
 

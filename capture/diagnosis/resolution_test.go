@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,10 @@ func TestResolutions(t *testing.T) {
 		rcode  capture.RCode
 	}
 	const a, b = "10.0.0.8", "10.0.0.9"
+	var restless []step // both candidates, twice a second
+	for i := range capture.Time(20) {
+		restless = append(restless, step{i * second / 2, a, "x.y.z", 3}, step{i*second/2 + 1, a, "x.y", 3})
+	}
 	for _, c := range []struct {
 		name  string
 		steps []step
@@ -28,6 +33,8 @@ func TestResolutions(t *testing.T) {
 		{"an answer just in time", []step{{0, a, "x.y", 2}, {6 * second, a, "x.y", 0}}, 0},
 		{"a failure after an answer", []step{{0, a, "x.y", 0}, {second, a, "x.y", noAnswer}}, 1},
 		{"again and again", []step{{0, a, "x.y", 3}, {10 * second, a, "x.y", 3}, {20 * second, a, "x.y", 3}}, 3},
+		{"without a pause: those after 6 s are known to be in vain", restless, 8},
+		{"without a pause, until one succeeds", append(slices.Clone(restless), step{10 * second, a, "x.y", 0}, step{11 * second, a, "x.y.z", 3}, step{11*second + 1, a, "x.y", 0}), 8},
 		{"another client's answer", []step{{0, a, "x.y", 3}, {1, b, "x.y", 0}}, 1},
 		{"another name's answer", []step{{0, a, "x.y", 3}, {1, a, "xx.y", 0}}, 1},
 		{"a clock that steps back", []step{{10 * second, a, "x.y", 3}, {0, a, "x.y", 3}}, 2},

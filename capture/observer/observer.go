@@ -55,9 +55,29 @@ type Config struct {
 	// Packet is told of each packet and its account in the ledger, for debugging; it
 	// keeps nothing of it. nil costs nothing.
 	Packet func(*capture.Packet, capture.Entry)
+	// Recorder keeps packets for whoever looks into an error; nil keeps none. It
+	// sees what Match selects, and needs Empty.
+	Recorder Recorder
 	// Panicked is told of each failure of a parser, with the function it
 	// happened in and never with packet bytes. nil ignores it.
 	Panicked func(where string)
+}
+
+// Recorder takes what is to be found in capture files afterwards. The spine calls
+// it, between [Observer.Run]'s beginning and end.
+type Recorder interface {
+	// Packet is given each frame before it is observed; p is f decoded. Both are
+	// valid until the next call of Observed.
+	Packet(f *capture.Frame, p *capture.Packet)
+	// Observed is told which observations are new in b: those from index from
+	// on. What Packet was given last has been observed wholly.
+	Observed(b *capture.Batch, from int)
+	// Tick runs what is due at now.
+	Tick(now capture.Time)
+	// Finish ends and writes what is open.
+	Finish()
+	// Stats fills s.
+	Stats(s *capture.Recording)
 }
 
 const (
@@ -105,6 +125,7 @@ type Observer struct {
 	unlooked     uint   // packets with payload that the filter left out
 	panics       int
 	panicsSince  capture.Time
+	recorded     int      // of the batch's observations, those that the recorder knows
 	running      *session // whose handler is at work, for the recovery
 }
 
@@ -165,6 +186,7 @@ func (o *Observer) loop() (err error) {
 			o.one()
 		case capture.ErrIdle:
 			o.advance(o.frame.Time)
+			o.record()
 			o.flush(false)
 		default:
 			return err
@@ -191,12 +213,16 @@ func (o *Observer) one() {
 		return
 	}
 	o.told(account)
+	if o.cfg.Recorder != nil {
+		o.cfg.Recorder.Packet(f, p)
+	}
 	if account == capture.FragmentsLive {
 		o.fragment(p)
-		return
+	} else {
+		b.Ledger[account]++
+		o.route(p)
 	}
-	b.Ledger[account]++
-	o.route(p)
+	o.record()
 	if b.Batch != nil && len(b.Batch.Observations) >= flushAt {
 		o.flush(false)
 	}
@@ -207,6 +233,15 @@ func (o *Observer) told(account capture.Entry) {
 	if o.cfg.Packet != nil {
 		o.cfg.Packet(&o.packet, account)
 	}
+}
+
+// record tells the recorder what was observed since it was told last.
+func (o *Observer) record() {
+	if o.cfg.Recorder == nil {
+		return
+	}
+	o.cfg.Recorder.Observed(o.book.Batch, o.recorded)
+	o.recorded = len(o.book.Batch.Observations)
 }
 
 // route gives a whole packet to the room of its transport.
@@ -344,6 +379,9 @@ func (o *Observer) advance(t capture.Time) {
 		o.conns.Tick(t)
 		o.defrag.Tick(t)
 		o.dns.Tick(t)
+		if o.cfg.Recorder != nil {
+			o.cfg.Recorder.Tick(t)
+		}
 	}
 	if o.cfg.SnapshotEvery > 0 && t >= o.nextSnapshot {
 		o.nextSnapshot = t.Add(o.cfg.SnapshotEvery)
@@ -356,6 +394,10 @@ func (o *Observer) advance(t capture.Time) {
 func (o *Observer) settle() {
 	for done := false; !done; {
 		done = o.settleOnce()
+	}
+	if o.cfg.Recorder != nil {
+		o.record()
+		o.cfg.Recorder.Finish()
 	}
 	if o.book.Batch != nil {
 		o.snapshot(true)
@@ -391,6 +433,9 @@ func (o *Observer) snapshot(final bool) {
 	l[capture.ObservationsMade], l[capture.ObservationsHandedOver] = made, handed
 	b.Snapshot.Time = o.now
 	b.Snapshot.Final = final
+	if o.cfg.Recorder != nil {
+		o.cfg.Recorder.Stats(&b.Snapshot.Recording)
+	}
 	b.HasSnapshot = true
 }
 
@@ -400,6 +445,8 @@ func (o *Observer) flush(last bool) {
 	if b == nil || (len(b.Observations) == 0 && !b.HasSnapshot) {
 		return
 	}
+	o.record()
+	o.recorded = 0
 	l := &o.book.Ledger
 	n := o.held()
 	l[capture.ObservationsMade] += n

@@ -2,6 +2,7 @@ package pcap
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,11 +19,13 @@ const maxWritten = 262144
 // Writer writes pcapng: nanosecond timestamps, little-endian, one section.
 // Errors of the underlying writer are kept and returned by every later call.
 type Writer struct {
-	w     *bufio.Writer
-	names []capture.Interface
-	ids   []written
-	block []byte
-	begun bool
+	w       io.Writer
+	buf     *bufio.Writer // w, where that is worth buffering
+	comment string
+	names   []capture.Interface
+	ids     []written
+	block   []byte
+	begun   bool
 }
 
 // written is an interface that is described in the file; its index there is
@@ -32,10 +35,24 @@ type written struct {
 	link  capture.LinkType
 }
 
-// NewWriter returns a Writer to w. The caller ends with Flush.
+// NewWriter returns a Writer to w. The caller ends with Flush. What is written
+// to a [bytes.Buffer] is there at once, block by block.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{w: bufio.NewWriterSize(w, 64<<10)}
+	if _, memory := w.(*bytes.Buffer); memory {
+		return &Writer{w: w}
+	}
+	b := bufio.NewWriterSize(w, 64<<10)
+	return &Writer{w: b, buf: b}
 }
+
+// Reset makes w write a new file to to, with the memory of the one before.
+func (w *Writer) Reset(to *bytes.Buffer) {
+	*w = Writer{w: to, names: w.names[:0], ids: w.ids[:0], block: w.block}
+}
+
+// Comment sets the comment of the whole file (at most 65,535 bytes of it). It
+// matters before the first frame.
+func (w *Writer) Comment(text string) { w.comment = text }
 
 // Interfaces tells the names that Frame.Interface stands for, as
 // SourceStats.Interfaces has them. It matters before the first frame of an
@@ -97,10 +114,10 @@ func (w *Writer) Write(f *capture.Frame, comment string) error {
 
 // Flush writes out what is buffered, and the file's header if no frame was written.
 func (w *Writer) Flush() error {
-	if err := w.begin(); err != nil {
+	if err := w.begin(); err != nil || w.buf == nil {
 		return err
 	}
-	return w.w.Flush()
+	return w.buf.Flush()
 }
 
 func (w *Writer) begin() error {
@@ -114,6 +131,9 @@ func (w *Writer) begin() error {
 	b = binary.LittleEndian.AppendUint16(b, 0)
 	b = binary.LittleEndian.AppendUint64(b, math.MaxUint64) // section length: not told
 	b = option(b, 4, "wiretell")                            // shb_userappl
+	if w.comment != "" {
+		b = option(b, optionComment, w.comment[:min(len(w.comment), math.MaxUint16)])
+	}
 	b = option(b, optionEnd, "")
 	return w.finish(b)
 }

@@ -81,6 +81,33 @@ func TestWriterOfNothing(t *testing.T) {
 	}
 }
 
+// A writer is used again for a file in memory, with a comment of its own.
+func TestWriterReset(t *testing.T) {
+	fs, first := recording(t)
+	w := NewWriter(io.Discard)
+	w.Interfaces([]capture.Interface{{Name: "of another file"}})
+	if err := errors.Join(w.Write(&fs[0], ""), w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w.Reset(&b)
+	w.Interfaces([]capture.Interface{{Name: "lo"}, {Name: "eth0"}})
+	w.Comment("why there is a file")
+	for i := range fs {
+		n := b.Len()
+		if err := w.Write(&fs[i], ""); err != nil || b.Len() == n {
+			t.Fatalf("%v, %d bytes", err, b.Len()-n) // at once, without Flush
+		}
+	}
+	if !bytes.Contains(b.Bytes(), []byte("why there is a file")) || bytes.Contains(b.Bytes(), []byte("of another file")) {
+		t.Errorf("%q", b.Bytes()[:200])
+	}
+	want, _, _ := read(t, bytes.NewReader(first))
+	if got, _, err := read(t, &b); err != nil || text(got) != text(want) {
+		t.Errorf("%v\n%swant\n%s", err, text(got), text(want))
+	}
+}
+
 // The kernel takes a VLAN tag off the frame; the file has it again.
 func TestWriterPutsTagBack(t *testing.T) {
 	var b bytes.Buffer

@@ -79,6 +79,7 @@ func (f *doctorFlags) run(proc process, files []string) error {
 	case !slices.Contains(doctorFormats, f.format):
 		return usagef("--format: %q is not one of %s", f.format, strings.Join(doctorFormats, ", "))
 	}
+	f.record.dir = "" // a run's settings, but the directory is that run's
 	silent := proc
 	silent.stderr = io.Discard // what is said on the way is in the report
 	p := &pipeline{flags: &f.observeFlags, process: silent, deadline: f.deadline, terse: true}

@@ -42,6 +42,7 @@ type observeFlags struct {
 	queueBytes     int
 	quiet          bool
 	debug          bool
+	record         recordFlags
 }
 
 func (o *observeFlags) add(f *pflag.FlagSet) {
@@ -64,6 +65,7 @@ func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
 	f.IntVar(&o.queueBytes, "queue-bytes", 16<<20, "most encoded `bytes` that wait to be sent")
 	f.BoolVar(&o.debug, "debug", false, "print on standard error a line for each packet (at most 100 in a second of capture), and tables of interfaces and ports at the end; SIGUSR1 asks a run for the tables at any time")
+	o.record.add(f)
 	f.BoolVar(&o.quiet, "quiet", false, "print on standard error only errors, and why nothing was seen")
 }
 
@@ -147,6 +149,9 @@ func (o *observeFlags) check() error {
 		if err := otel.CheckRoute(r); err != nil {
 			return usagef("--route: %v", err)
 		}
+	}
+	if err := o.record.check(); err != nil {
+		return err
 	}
 	_, err := o.selector()
 	return err

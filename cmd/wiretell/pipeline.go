@@ -150,7 +150,7 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 		}
 	}
 	cfg.Panicked = p.panicked
-	cfg.Terse = p.terse
+	cfg.Terse = p.terse && cfg.Recorder == nil
 	var lines packetLines
 	if p.flags.debug {
 		lines.w = p.stderr
@@ -168,6 +168,9 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 	p.desk.Queue.Close()
 	o.Counters().CopyTo(&p.last)
 	src.Stats(&p.last.Source)
+	if cfg.Recorder != nil {
+		cfg.Recorder.Stats(&p.last.Recording)
+	}
 	if !p.live { // a file's reader waits for whoever takes its output
 		<-done
 		return findings, err
@@ -264,6 +267,7 @@ func (p *pipeline) conclude() error {
 		fmt.Fprint(p.stderr, p.report().Text)
 		return failed(errors.New("the output was blocked to the end"), "")
 	}
+	p.tellRecording()
 	if s := p.report(); !p.flags.quiet || !s.Useful {
 		fmt.Fprint(p.stderr, s.Text)
 	}

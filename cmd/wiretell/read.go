@@ -109,6 +109,9 @@ func (f *readFlags) observe(p *pipeline, files []string) error {
 	if err := p.exporters(); err != nil {
 		return err
 	}
+	if err := p.record(src); err != nil {
+		return err
+	}
 	p.desk.Tree = diagnosis.New(diagnosis.Config{})
 	p.desk.Facts = facts
 	_, err = p.run(src)

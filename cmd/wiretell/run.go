@@ -155,6 +155,9 @@ func (f *runFlags) run(proc process) (err error) {
 	if src == nil {
 		return f.denied(p, facts.Err)
 	}
+	if err := p.record(src); err != nil {
+		return err
+	}
 	return f.capture(p, src)
 }
 

@@ -16,6 +16,8 @@ type eventBuilder struct {
 	spans *spanBuilder
 	limit *rateLimit       // nil: none
 	now   func() time.Time // nil: the packet's time
+	// recording is the file that holds the packets of the observation at hand.
+	recording string
 }
 
 // record is a log record in the making.
@@ -39,6 +41,7 @@ func (b *eventBuilder) begin(lr plog.LogRecord, event *semconv.Event, at capture
 	r := record{lr, attrs{Map: lr.Attributes(), bytes: 80 + len(body)}}
 	r.a.EnsureCapacity(16)
 	r.a.str(semconv.EventAttribute, event.Name)
+	r.a.str(semconv.RecordingFile, b.recording)
 	return r
 }
 

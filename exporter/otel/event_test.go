@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/wiretell/wiretell/capture"
@@ -72,7 +73,25 @@ func TestEvents(t *testing.T) {
 		Header: capture.ICMPHeader{Type: 3, Code: 3}, Meaning: "port unreachable", Quoted: capture.Flow{Src: endpointOf("10.0.0.1:40002"), Dst: endpointOf("10.0.0.3:8125")},
 		QuotedTransport: capture.UDP, QuotedSeen: true, Conn: capture.Conn{Client: endpointOf("10.0.0.1:40002"), Server: endpointOf("10.0.0.3:8125"), Role: capture.RoleClient}}
 
+	b.Record(reset, "a.pcapng")
+	b.Record(b.Observations[4], "a.pcapng") // the reset of that connection
+
 	got, s := logsOf(t, nil, &b, finding())
+	hit := got[semconv.EventTCPReset][0].item.SpanID()
+	named := func(what string, id pcommon.SpanID, a pcommon.Map) {
+		file, ok := a.Get(semconv.RecordingFile)
+		if ok != (id == hit) || ok && file.Str() != "a.pcapng" {
+			t.Errorf("%s: recording is named: %v", what, ok)
+		}
+	}
+	for name, list := range got {
+		for _, g := range list {
+			named(name, g.item.SpanID(), g.item.Attributes())
+		}
+	}
+	for _, g := range s.spans {
+		named(g.item.Name(), g.item.SpanID(), g.item.Attributes())
+	}
 	for name, n := range map[string]int{
 		semconv.EventHTTPExchangeIncomplete: 2, semconv.EventHTTPUnexpectedEOF: 1, semconv.EventTCPReset: 1, semconv.EventTCPConnectFailed: 2,
 		semconv.EventDNSFailed: 2, semconv.EventICMPError: 3, semconv.EventHTTPParseError: 1, semconv.EventCaptureDegraded: 1, semconv.EventDiagnosis: 1,

@@ -252,13 +252,16 @@ func (e *Exporter) exportBatch(b *capture.Batch) {
 		e.latest = max(e.latest, b.Snapshot.Time)
 	}
 	for _, o := range b.Observations {
+		e.events.recording = b.Recording(o)
 		e.observation(o)
 	}
+	e.events.recording = ""
 }
 
 func (e *Exporter) exchange(ex *capture.Exchange) {
 	f := &e.facts
 	e.spans.examine(f, ex)
+	f.recording = e.events.recording
 	e.latest = max(e.latest, f.end)
 	e.meters.exchange(f)
 	selected := e.cfg.Select == nil || e.cfg.Select.Exchange(ex)

@@ -49,6 +49,8 @@ func fullBatch() *capture.Batch {
 	s.LagMax, s.ClockSteps = int64(time.Second/2), 1
 	s.Ledger[capture.FramesRead], s.Ledger[capture.FrameTCP] = 77, 70
 	s.Ledger[capture.FrameICMPv6] = 7
+	s.Recording = capture.Recording{Bytes: 900, Ended: 1, Missing: 4, Memory: 16 << 20}
+	s.Recording.Files[capture.RecordingWritten], s.Recording.Files[capture.RecordingFailed] = 6, 2
 	s.Ledger[capture.Gaps], s.Ledger[capture.GapBytes], s.Ledger[capture.ConnsEvicted] = 2, 1448, 5
 
 	exchange(b, capture.RoleServer)

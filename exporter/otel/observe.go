@@ -238,6 +238,7 @@ func (m *meters) observeSelf(_ context.Context, to metric.Observer) error {
 		return nil
 	}
 	m.observeCapture(o)
+	observeRecording(o, &m.snap.Recording)
 	observeLedger(o, &m.snap.Ledger)
 	return nil
 }
@@ -278,6 +279,20 @@ func (m *meters) observeCapture(o observation) {
 	} {
 		o.count(semconv.MetricEvictions, s.Ledger[e.account], words(semconv.Reason, e.what)...)
 	}
+}
+
+// observeRecording states what recording packets came to, where that is done.
+func observeRecording(o observation, r *capture.Recording) {
+	if r.Memory == 0 {
+		return
+	}
+	o.budget("recording", r.Memory)
+	for outcome, n := range r.Files {
+		o.count(semconv.MetricRecordingFiles, n, words(semconv.Reason, capture.RecordingOutcome(outcome).String())...)
+	}
+	o.count(semconv.MetricRecordingFiles, r.Ended, words(semconv.Reason, "ended_early")...)
+	o.count(semconv.MetricRecordingIO, r.Bytes)
+	o.count(semconv.MetricRecordingMissing, r.Missing)
 }
 
 // observeLedger states every line: its accounts, what they add up to, and by

@@ -35,6 +35,7 @@ type facts struct {
 	start, end capture.Time
 	errorType  string // "" on success
 	failed     bool   // the span's status is Error
+	recording  string // the capture file that holds its packets
 	target     target
 
 	authority  []byte // of the target or the Host field
@@ -435,6 +436,7 @@ func (b *spanBuilder) putWiretell(e *encoder, f *facts) {
 		e.int(semconv.ExchangeLostBytes, f.LostBytes)
 	}
 	b.putPath(e, &f.Path)
+	e.str(semconv.RecordingFile, f.recording)
 	if f.hasParent || b.beside.inForce() {
 		e.bool(semconv.SpanMetricsSkip, true)
 	}

@@ -87,7 +87,7 @@ var fields = []field{
 			if s.ex == nil {
 				return ""
 			}
-			return traceID(s.ex.TraceParent)
+			return exporter.TraceID(s.ex.TraceParent)
 		}},
 	{Field{"http.method", Text, "The request's method as on the wire.", `http.method == "POST"`},
 		func(s *subject) any { return s.http(func(ex *capture.Exchange) []byte { return ex.Method }) }},
@@ -228,9 +228,11 @@ type subject struct {
 type boxes struct {
 	integers [1024]any
 	words    [capture.NumReasons]any
+	texts    map[string]any // few: words of errors
 }
 
 func (b *boxes) fill() {
+	b.texts = make(map[string]any)
 	for i := range b.integers {
 		b.integers[i] = int64(i)
 	}
@@ -246,6 +248,16 @@ func (b *boxes) integer(n int64) any {
 	return n
 }
 
+// text takes words of which there are few.
+func (b *boxes) text(v string) any {
+	a, ok := b.texts[v]
+	if !ok {
+		a = v
+		b.texts[v] = a
+	}
+	return a
+}
+
 func (b *boxes) word(r capture.Reason) any {
 	if int(r) < len(b.words) {
 		return b.words[r]
@@ -258,37 +270,22 @@ func (b *boxes) word(r capture.Reason) any {
 func (s *subject) set(o capture.Observation) bool {
 	s.o, s.ex, s.conn, s.kind, s.known = o, nil, nil, "tcp", true
 	s.client, s.server = capture.Endpoint{}, capture.Endpoint{}
+	s.conn = exporter.ConnOf(o)
 	switch o := o.(type) {
 	case *capture.Exchange:
-		s.ex, s.conn, s.kind = o, &o.Conn, "http"
-	case *capture.ConnOpened:
-		s.conn = &o.Conn
-	case *capture.ConnFailed:
-		s.conn = &o.Conn
-	case *capture.ConnReset:
-		s.conn = &o.Conn
-	case *capture.ConnStuck:
-		s.conn = &o.Conn
-	case *capture.ConnClosed:
-		s.conn = &o.Conn
+		s.ex, s.kind = o, "http"
+	case *capture.ConnOpened, *capture.ConnFailed, *capture.ConnReset, *capture.ConnStuck, *capture.ConnClosed:
 	case *capture.ParseError:
-		s.conn = &o.Conn
 		switch o.Protocol {
 		case capture.ProtocolHTTP1, capture.ProtocolHTTP2:
 			s.kind = "http"
 		case capture.ProtocolTLS:
 			s.kind = "tls"
 		}
-	case *capture.TLSHello:
-		s.conn, s.kind = &o.Conn, "tls"
-	case *capture.TLSAlert:
-		s.conn, s.kind = &o.Conn, "tls"
+	case *capture.TLSHello, *capture.TLSAlert:
+		s.kind = "tls"
 	case *capture.ICMPError:
 		s.kind = "icmp"
-		if o.Conn.ID != 0 {
-			s.conn = &o.Conn
-			break
-		}
 		s.client, s.server, s.known = o.Quoted.Src, o.Quoted.Dst, o.QuotedTransport != capture.TransportNone
 	case *capture.DNSLookup:
 		s.kind, s.client, s.server = "dns", o.Client, o.Server
@@ -296,42 +293,12 @@ func (s *subject) set(o capture.Observation) bool {
 		return false
 	}
 	if s.conn != nil {
-		s.client, s.server = s.conn.Client, s.conn.Server
+		s.client, s.server, s.known = s.conn.Client, s.conn.Server, true
 	}
 	return true
 }
 
-func (s *subject) errorType() any {
-	switch o := s.o.(type) {
-	case *capture.Exchange:
-		if exporter.FailedOnWire(o) {
-			return s.word(o.Error)
-		}
-		return exporter.ErrorType(o)
-	case *capture.ConnFailed:
-		return s.word(o.Why)
-	case *capture.ConnReset:
-		return "reset"
-	case *capture.ConnStuck:
-		return o.Kind.String()
-	case *capture.ConnClosed:
-		if exporter.IsWireError(o.Why) {
-			return s.word(o.Why)
-		}
-	case *capture.ICMPError:
-		return s.word(o.Why)
-	case *capture.ParseError:
-		return s.word(o.Why)
-	case *capture.TLSAlert:
-		// RFC 8446, section 6: "fatal(2)".
-		if o.Level == 2 {
-			return "tls_alert"
-		}
-	case *capture.DNSLookup:
-		return o.Error()
-	}
-	return ""
-}
+func (s *subject) errorType() any { return s.text(exporter.Failure(s.o)) }
 
 func (s *subject) cause() capture.Cause {
 	switch o := s.o.(type) {
@@ -399,13 +366,4 @@ func path(target []byte) []byte {
 		return nil
 	}
 	return target[:len(t)]
-}
-
-// traceID returns the trace-id of a traceparent (W3C Trace Context, section
-// 3.2.2: version "-" trace-id "-" parent-id "-" trace-flags), "" when it is none.
-func traceID(h []byte) string {
-	if len(h) < 55 || h[2] != '-' || h[35] != '-' {
-		return ""
-	}
-	return string(h[3:35])
 }

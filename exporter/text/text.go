@@ -40,6 +40,7 @@ func (x *Exporter) Export(b *capture.Batch, findings []diagnosis.Finding) {
 			continue
 		}
 		x.observation(o)
+		x.line.str("recording", b.Recording(o))
 		x.write()
 	}
 	for i := range findings {

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"slices"
@@ -324,8 +325,8 @@ func TestSameEverywhere(t *testing.T) {
 		t.Errorf("labels of the Dockerfile: %q, want %q", got.Labels, want.Labels)
 	}
 	got.Labels, want.Labels = nil, nil
-	if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b {
-		t.Errorf("the Dockerfile has %s, config %s", a, b)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the Dockerfile has %+v, config %+v", got, want)
 	}
 	for _, banned := range []string{"syntax=", ".io/", "ghcr", "quay"} {
 		if strings.Contains(string(text), banned) {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -65,6 +66,9 @@ func run(ctx context.Context) (err error) {
 	}
 	if *output == "" {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(*output), 0o755); err != nil {
+		return err
 	}
 	f, err := os.Create(*output)
 	if err != nil {
