@@ -66,7 +66,7 @@ func (tr *trouble) run(ctx context.Context) {
 		tr.say(tr.s.pod, "tcp", netip.AddrPortFrom(tr.s.clientAddr, 4), nil)           // refused
 		tr.say(tr.s.pod, "udp", netip.AddrPortFrom(tr.s.clientAddr, 4), []byte("any")) // port unreachable
 		tr.tooBig()
-		for _, name := range []string{"good.example.", "nx.example."} {
+		for _, name := range []string{"good.example.", "nx.example.", "broken.example."} {
 			tr.lookUp(id, name)
 		}
 		select {
@@ -172,7 +172,7 @@ func (tr *trouble) lookUp(id uint16, name string) {
 	}
 }
 
-// nameServer answers good.example and knows no other name.
+// nameServer answers good.example, fails at broken.example and knows no other name.
 func nameServer(t *testing.T, in *netnstest.NS, at netip.AddrPort) {
 	t.Helper()
 	var c net.PacketConn
@@ -193,7 +193,11 @@ func nameServer(t *testing.T, in *netnstest.NS, at netip.AddrPort) {
 				continue
 			}
 			answer := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true}, Questions: m.Questions}
-			if m.Questions[0].Name.String() != "good.example." {
+			switch m.Questions[0].Name.String() {
+			case "good.example.":
+			case "broken.example.":
+				answer.RCode = dnsmessage.RCodeServerFailure
+			default:
 				answer.RCode = dnsmessage.RCodeNameError
 			}
 			if packed, err := answer.Pack(); err == nil {
