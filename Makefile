@@ -78,7 +78,7 @@ bench: ## run the benchmarks of all rooms, and beside tcpdump (BENCH=regexp BENC
 			for (i = 3; i < NF; i += 2) printf " %12s %s", $$i, $$(i + 1); print ""} \
 		/^(---|FAIL|panic|    )/'
 
-# What `go build` optimises cmd/wiretell by (ADR 0007). Tests are built without.
+# What `go build` optimises cmd/wiretell by (ADR 0009). Tests are built without.
 .PHONY: profile
 profile: ## record cmd/wiretell/default.pgo anew, after a change of the packet path
 	$(GO) test -trimpath -pgo=off -run '^$$' -bench '^BenchmarkSpine$$' -benchtime 60x -o /dev/null \
