@@ -55,9 +55,11 @@ var plan = []room{
 	{4, "exporter/selector", []string{"capture", "exporter"}},
 	{4, "exporter/text", []string{"capture", "capture/diagnosis", "exporter"}},
 
+	{4, "cmd/wiretell/explain", []string{"capture", "capture/diagnosis", "capture/icmp", "semconv"}},
+
 	{5, "cmd/wiretell", []string{
 		"capture", "capture/afpacket", "capture/diagnosis", "capture/filter", "capture/netns", "capture/observer", "capture/pcap",
-		"exporter", "exporter/endpoint", "exporter/otel", "exporter/record", "exporter/selector", "exporter/text", "semconv",
+		"cmd/wiretell/explain", "exporter", "exporter/endpoint", "exporter/otel", "exporter/record", "exporter/selector", "exporter/text", "semconv",
 	}},
 }
 

@@ -147,29 +147,12 @@ func handshakeFailsLeaf() Leaf {
 			if s := p.seen; s != nil {
 				ev = append(ev, text("server_names", list(s.names, s.moreNames)))
 				if alerts > 0 {
-					ev = append(ev, number("alert", uint64(s.alert)), text("alert_name", alertName(s.alert)), text("from", s.alertFrom.String()))
+					ev = append(ev, number("alert", uint64(s.alert)), text("alert_name", capture.Alert(s.alert).String()), text("from", s.alertFrom.String()))
 				}
 			}
 			return ev, holds
 		}),
 	}
-}
-
-// alertName returns the name of a TLS alert (RFC 8446, section 6; those of
-// earlier versions from RFC 5246).
-func alertName(n uint8) string {
-	names := map[uint8]string{
-		10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow", 40: "handshake_failure", 41: "no_certificate",
-		42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired", 46: "certificate_unknown",
-		47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error", 51: "decrypt_error", 70: "protocol_version",
-		71: "insufficient_security", 80: "internal_error", 86: "inappropriate_fallback", 100: "no_renegotiation", 109: "missing_extension",
-		110: "unsupported_extension", 112: "unrecognized_name", 113: "bad_certificate_status_response", 115: "unknown_psk_identity",
-		116: "certificate_required", 120: "no_application_protocol",
-	}
-	if s := names[n]; s != "" {
-		return s
-	}
-	return "unassigned"
 }
 
 func wrongSchemeLeaf() Leaf {

@@ -78,3 +78,53 @@ func isError(n capture.Network, typ uint8) bool {
 	}
 	return false
 }
+
+// Entry is an assigned type and code with its meaning.
+type Entry struct {
+	Type, Code uint8
+	Meaning
+}
+
+// Errors returns the error messages of the registry of ICMP (n is IPv4) or
+// ICMPv6, those without a code of their own left out, in the registry's order.
+func Errors(n capture.Network) []Entry {
+	rows := tableV4[:]
+	if n == capture.IPv6 {
+		rows = tableV6[:]
+	}
+	var out []Entry
+	for i := range rows {
+		r := &rows[i]
+		if !r.Error || r.code == anyCode {
+			continue
+		}
+		m := r.Meaning
+		m.Known = true
+		out = append(out, Entry{Type: uint8(r.typ), Code: uint8(r.code), Meaning: m})
+	}
+	return out
+}
+
+// Source returns where the error messages of a type are specified, "" for
+// others.
+func Source(n capture.Network, typ uint8) string {
+	if n == capture.IPv6 {
+		if isError(n, typ) {
+			return [...]string{1: "RFC 4443, section 3.1", 2: "RFC 4443, section 3.2", 3: "RFC 4443, section 3.3", 4: "RFC 4443, section 3.4"}[typ]
+		}
+		return ""
+	}
+	switch typ {
+	case 3:
+		return "RFC 1122, section 3.2.2.1; RFC 1812, section 5.2.7.1"
+	case 4:
+		return "RFC 1122, section 3.2.2.3; RFC 6633, section 1"
+	case 5:
+		return "RFC 1122, section 3.2.2.2"
+	case 11:
+		return "RFC 1122, section 3.2.2.4"
+	case 12:
+		return "RFC 1122, section 3.2.2.5"
+	}
+	return ""
+}

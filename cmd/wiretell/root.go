@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/cmd/wiretell/explain"
 	"github.com/wiretell/wiretell/exporter/selector"
 	"github.com/wiretell/wiretell/semconv"
 )
@@ -40,48 +42,68 @@ OTEL_* variables. "wiretell demo" shows all of it in ten seconds.`,
 	return root
 }
 
-// selectTopic is what "wiretell explain" knows beside the diagnoses.
-const selectTopic = "select"
+// Topics of "wiretell explain" beside the diagnoses and the errors.
+const (
+	selectTopic = "select"
+	errorsTopic = "errors"
+)
 
 func newExplain() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain [ID]",
-		Short: "Say what a diagnosis means, what proves it and what to do; without an ID list all",
+		Use:   "explain [ID | ERROR]",
+		Short: "Say what a diagnosis or an error means, what proves it and what to do; without an ID list all diagnoses",
 		Long: `Explain says what a diagnosis means, what proves it and what to do; without an ID
-it lists all. "wiretell explain select" lists the fields of --select.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("explain takes one id, but %d are given", len(args))
-			}
-			return nil
-		},
+it lists all. "wiretell explain errors" lists the errors that wiretell tells, and
+their words explain them: "wiretell explain reset", "wiretell explain icmp 3/13".
+"wiretell explain select" lists the fields of --select.`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, l := range diagnosis.Leaves() {
 				ids = append(ids, l.ID+"\t"+l.Title)
 			}
-			ids = append(ids, selectTopic+"\tthe fields of --select")
+			ids = append(ids, errorsTopic+"\tthe errors that wiretell tells", selectTopic+"\tthe fields of --select")
+			words, texts := explain.Words()
+			for i, w := range words {
+				ids = append(ids, w+"\t"+texts[i])
+			}
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				for _, l := range diagnosis.Leaves() {
-					fmt.Fprintf(cmd.OutOrStdout(), "%-11s %s\n", l.ID, l.Title)
-				}
-				return nil
+			text, err := explanation(args)
+			if err == nil {
+				fmt.Fprint(cmd.OutOrStdout(), text)
 			}
-			if args[0] == selectTopic {
-				fmt.Fprint(cmd.OutOrStdout(), selector.Explain())
-				return nil
-			}
-			text, ok := diagnosis.Explain(args[0])
-			if !ok {
-				return &exitError{code: exitUsage, err: fmt.Errorf("no diagnosis has the id %q", args[0]), hint: `"wiretell explain" lists all`}
-			}
-			fmt.Fprint(cmd.OutOrStdout(), text)
-			return nil
+			return err
 		},
 	}
+}
+
+// explanation returns what "wiretell explain" prints.
+func explanation(args []string) (string, error) {
+	topic := strings.Join(args, " ")
+	switch topic {
+	case "":
+		var b strings.Builder
+		for _, l := range diagnosis.Leaves() {
+			fmt.Fprintf(&b, "%-11s %s\n", l.ID, l.Title)
+		}
+		return b.String(), nil
+	case selectTopic:
+		return selector.Explain(), nil
+	case errorsTopic:
+		return explain.List(), nil
+	}
+	if text, ok := diagnosis.Explain(topic); ok {
+		return text, nil
+	}
+	if text, ok := explain.Error(topic); ok {
+		return text, nil
+	}
+	if len(args) > 1 {
+		return "", usagef("explain takes one id or error, but %d are given", len(args))
+	}
+	return "", &exitError{code: exitUsage, err: fmt.Errorf("no diagnosis has the id %q, and no error that word", topic),
+		hint: `"wiretell explain" lists the diagnoses, "wiretell explain errors" the errors`}
 }
 
 func newSemconv() *cobra.Command {
