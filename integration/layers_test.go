@@ -228,7 +228,7 @@ func TestBinaryHoldsNoTests(t *testing.T) {
 		t.Fatalf("only %d dependencies: is this the binary?", len(deps))
 	}
 	for _, dep := range deps {
-		if dep == "testing" || strings.HasPrefix(dep, "github.com/testcontainers/") ||
+		if dep == "testing" || within(dep, "github.com/testcontainers") || within(dep, "k8s.io") || within(dep, "sigs.k8s.io") || within(dep, "helm.sh") ||
 			within(dep, module+"/integration") || within(dep, module+"/capture/capturetest") {
 			t.Errorf("cmd/wiretell is linked with %s", dep)
 		}
