@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -279,7 +280,7 @@ func render(c *chart.Chart, values map[string]any, version string) (map[string]s
 	if err != nil {
 		return nil, err
 	}
-	return engine.Engine{Strict: true}.Render(c, all)
+	return engine.Engine{Strict: true}.RenderWithContext(context.Background(), c, all)
 }
 
 // TestChartFiles: nothing lies beside the chart's files that a package would take.
