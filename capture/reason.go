@@ -19,6 +19,7 @@ const (
 	ReasonAdminProhibited  // by ICMP
 	ReasonPortUnreachable  // by ICMP
 	ReasonProtoUnreachable // by ICMP
+	ReasonTTLExceeded      // by ICMP
 	ReasonEvicted          // a bound of wiretell's own was reached
 	ReasonReused           // a new connection with the same addresses and ports began
 	ReasonShutdown         // wiretell stopped
@@ -72,6 +73,7 @@ var reasonWords = [NumReasons]string{
 	ReasonAdminProhibited:      "admin_prohibited",
 	ReasonPortUnreachable:      "port_unreachable",
 	ReasonProtoUnreachable:     "proto_unreachable",
+	ReasonTTLExceeded:          "ttl_exceeded",
 	ReasonEvicted:              "evicted",
 	ReasonReused:               "reused",
 	ReasonShutdown:             "shutdown",

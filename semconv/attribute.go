@@ -141,7 +141,7 @@ var Attributes = [...]Attribute{
 	{Name: ClientPort, Type: Int, Stability: Stable, Description: "Port of the client."},
 	{Name: DNSQuestionName, Type: String, Description: "Name that was asked for, in lower case, without the dot at its end, escaped as in RFC 1035, section 5.1."},
 	{Name: DNSResponseCode, Type: String, Description: "Response code of a DNS answer, in capital letters; absent when no answer came."},
-	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `closed_before_response`, `response_truncated`, `request_truncated` (when no response came), ..., or the status code up to 599 as the HTTP conventions ask."},
+	{Name: ErrorType, Type: String, Stability: Stable, Description: "Why it failed: `refused`, `timed_out`, `reset`, `host_unreachable`, `net_unreachable`, `admin_prohibited`, `ttl_exceeded`, `closed_before_response`, `response_truncated`, `request_truncated` (when no response came), ..., or the status code up to 599 as the HTTP conventions ask."},
 	{Name: HTTPRequestBodySize, Type: Int, Description: "Size in bytes of the request body as on the wire, without chunk framing."},
 	{Name: HTTPRequestHeader, Type: Strings, Stability: Stable, Prefix: true, Description: "Request header fields that the user allowed, key in lower case."},
 	{Name: HTTPRequestMethod, Type: String, Stability: Stable, Description: "Request method, `_OTHER` beyond the known list; absent when the request was not seen."},

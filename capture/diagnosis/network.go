@@ -89,7 +89,7 @@ func rejectedLeaf() Leaf {
 		ID: "NET-SYN-03", Title: "Connects are rejected by ICMP", Class: Network, Severity: Warning, Confidence: Certain,
 		Path:       []Step{{"Do connects succeed?", "no"}, {"Was there an answer?", "an ICMP error"}},
 		Condition:  "SYNs to a peer were answered by an ICMP error",
-		Meaning:    "A router or firewall on the way says that it does not let the packets through, or does not know where to.",
+		Meaning:    "A router or firewall on the way says that it does not let the packets through, does not know where to, or that they were forwarded too often.",
 		Guard:      "Only errors whose quoted packet fits the connection count.",
 		Thresholds: connectThreshold(1), Raise: 1, Clear: 3, Live: true, File: true,
 		Evidence: append(failureKeys(), Key{Name: "reason", Description: "what the error means"}, Key{Name: "icmp_type", Description: "ICMP type"}, Key{Name: "icmp_code", Description: "ICMP code"}),
@@ -101,7 +101,7 @@ func rejectedLeaf() Leaf {
 				ev = append(ev, number("icmp_type", uint64(f.last.icmp.Type)), number("icmp_code", uint64(f.last.icmp.Code)))
 			}
 			return ev
-		}, capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited, capture.ReasonPortUnreachable, capture.ReasonProtoUnreachable),
+		}, capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited, capture.ReasonPortUnreachable, capture.ReasonProtoUnreachable, capture.ReasonTTLExceeded),
 	}
 }
 

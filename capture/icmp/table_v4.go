@@ -30,7 +30,7 @@ var tableV4 = [...]row{
 	{5, 2, Meaning{Name: "Redirect: Redirect Datagram for the Type of Service and Network", Text: "another router is nearer to the network for this type of service", Look: "the route table of this host", Error: true}},
 	{5, 3, Meaning{Name: "Redirect: Redirect Datagram for the Type of Service and Host", Text: "another router is nearer to the host for this type of service", Look: "the route table of this host", Error: true}},
 	{5, anyCode, Meaning{Name: "Redirect", Text: "another router is nearer", Look: "the route table of this host", Error: true}},
-	{11, 0, Meaning{Name: "Time Exceeded: Time to Live exceeded in Transit", Text: "the packet was forwarded too often", Look: "a routing loop; or somebody runs traceroute", Error: true}},
+	{11, 0, Meaning{Name: "Time Exceeded: Time to Live exceeded in Transit", Text: "the packet was forwarded too often", Look: "a routing loop; or somebody runs traceroute", Error: true, Why: capture.ReasonTTLExceeded}},
 	{11, 1, Meaning{Name: "Time Exceeded: Fragment Reassembly Time Exceeded", Text: "fragments of a packet got lost", Look: "packet loss and fragmentation on the way", Error: true}},
 	{11, anyCode, Meaning{Name: "Time Exceeded", Text: "the packet took too long", Look: "the way to the peer", Error: true}},
 	{12, 0, Meaning{Name: "Parameter Problem: Pointer indicates the error", Text: "a field of the IP header is wrong", Look: "what builds these packets", Error: true}},

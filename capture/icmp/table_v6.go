@@ -17,7 +17,7 @@ var tableV6 = [...]row{
 	{1, anyCode, Meaning{Name: "Destination Unreachable", Text: "the packet could not be delivered", Look: "the sender of this message", Error: true}},
 	{2, 0, Meaning{Name: "Packet Too Big", Text: "the packet is larger than the next link carries", Look: "the MTU of the interface against the next-hop MTU; tunnels on the way", Error: true}},
 	{2, anyCode, Meaning{Name: "Packet Too Big", Text: "the packet is larger than the next link carries", Look: "the MTU of the interface against the next-hop MTU; tunnels on the way", Error: true}},
-	{3, 0, Meaning{Name: "Time Exceeded: hop limit exceeded in transit", Text: "the packet was forwarded too often", Look: "a routing loop; or somebody runs traceroute", Error: true}},
+	{3, 0, Meaning{Name: "Time Exceeded: hop limit exceeded in transit", Text: "the packet was forwarded too often", Look: "a routing loop; or somebody runs traceroute", Error: true, Why: capture.ReasonTTLExceeded}},
 	{3, 1, Meaning{Name: "Time Exceeded: fragment reassembly time exceeded", Text: "fragments of a packet got lost", Look: "packet loss and fragmentation on the way", Error: true}},
 	{3, anyCode, Meaning{Name: "Time Exceeded", Text: "the packet took too long", Look: "the way to the peer", Error: true}},
 	{4, 0, Meaning{Name: "Parameter Problem: erroneous header field encountered", Text: "a header field is wrong", Look: "what builds these packets", Error: true}},
