@@ -194,14 +194,30 @@ func (c *conn) phase(silent time.Duration, unanswered bool) capture.Phase {
 	case cl.has(hasSeq) && sv.has(hasAck) && after(cl.end, sv.ack):
 		return capture.PhaseRequest
 	case sv.has(hasSeq) && cl.has(hasAck) && after(sv.end, cl.ack):
-		if silent >= idleAfter && c.lastFrom == capture.Server && sv.flags&(timing|retimed) == timing {
+		if silent >= idleAfter && c.lastFrom == capture.Server && sv.flags&(timing|retimed) == timing && !c.carries() {
 			return capture.PhaseIdle // the acknowledgement was not captured
 		}
 		return capture.PhaseResponse
 	case c.port != nil && c.handler != nil && c.lastFrom == capture.Client:
 		return capture.PhaseRequest
+	case c.carries():
+		return capture.PhaseResponse // the server had the last word, and more is to come
 	}
-	// The server had the last word and it is acknowledged. Whether that was a
-	// whole response is the protocol's to say.
 	return capture.PhaseIdle
+}
+
+// carries reports whether the protocol above has an exchange in flight.
+func (c *conn) carries() bool {
+	number, _ := c.inFlight()
+	return number != 0
+}
+
+// inFlight returns what the protocol above has in flight. A Handler that was
+// told the ends of both sides may serve another connection by now.
+func (c *conn) inFlight() (number uint64, traceParent []byte) {
+	carrier, ok := c.handler.(capture.Carrier)
+	if !ok || c.sides[capture.Client].has(ended) && c.sides[capture.Server].has(ended) {
+		return 0, nil
+	}
+	return carrier.InFlight()
 }

@@ -16,7 +16,7 @@ func (t *Table) ICMPError(quoted capture.Flow, seq uint32, hasSeq bool, e *captu
 	}
 	t.advance(e.At)
 	c, from := t.find(t.hash(&quoted), &quoted)
-	if c == nil || c.state == stateClosed {
+	if c == nil || c.state == stateClosed && !c.turnedAway() {
 		return
 	}
 	if !c.sides[from].inFlight(&c.sides[from.Other()], seq) {
@@ -24,6 +24,9 @@ func (t *Table) ICMPError(quoted capture.Flow, seq uint32, hasSeq bool, e *captu
 		return
 	}
 	e.Conn = c.id
+	if c.state == stateClosed {
+		return
+	}
 	if b := t.book.Batch; b != nil {
 		e.Hit = hit(c, b)
 	}
@@ -32,6 +35,13 @@ func (t *Table) ICMPError(quoted capture.Flow, seq uint32, hasSeq bool, e *captu
 		t.finish(c, e.Why, true)
 		t.failedBy = nil
 	}
+}
+
+// turnedAway reports whether c was never established, by an ICMP error. Linux
+// may send its SYN again nevertheless: an error that comes while connect(2) is
+// still at work is only remembered (tcp_v4_err, sock_owned_by_user).
+func (c *conn) turnedAway() bool {
+	return c.marks&proved == 0 && c.why != capture.ReasonRefused && c.why != capture.ReasonReset
 }
 
 // inFlight reports whether a segment of s with number seq was sent and not yet

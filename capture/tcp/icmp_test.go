@@ -3,6 +3,7 @@ package tcp
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/wiretell/wiretell/capture"
 )
@@ -67,4 +68,36 @@ func TestICMPError(t *testing.T) {
 			r.flush()
 		})
 	}
+}
+
+// A client may try again after an ICMP error, and be turned away again: that is
+// the same failure, and both errors are its.
+func TestICMPErrorOnceMore(t *testing.T) {
+	r := newRig(t, Config{})
+	quoted := capture.Flow{Src: capture.EndpointOf(clientAddr), Dst: capture.EndpointOf(serverAddr)}
+	for range 2 {
+		r.play([]seg{{from: cl, flags: "S", after: time.Second}})
+		r.now += 1e6
+		e := &capture.ICMPError{At: r.now, Why: capture.ReasonHostUnreachable}
+		r.table.ICMPError(quoted, bases[cl], true, e)
+		if e.Conn.ID != 1 {
+			t.Errorf("joined to connection %d", e.Conn.ID)
+		}
+	}
+	if got, want := r.observed(), []string{"failed host_unreachable after 1 in 1ms"}; !slices.Equal(got, want) {
+		t.Errorf("observed %q, want %q", got, want)
+	}
+	r.flush()
+}
+
+// An ICMP error about a connection that was refused, and is no more, is not its.
+func TestICMPErrorAfterTheEnd(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play([]seg{{from: cl, flags: "S"}, {from: sv, flags: "RA", ack: 1}})
+	e := &capture.ICMPError{At: r.now, Why: capture.ReasonHostUnreachable}
+	r.table.ICMPError(capture.Flow{Src: capture.EndpointOf(clientAddr), Dst: capture.EndpointOf(serverAddr)}, bases[cl], true, e)
+	if e.Conn.ID != 0 {
+		t.Error("joined to a connection that is no more")
+	}
+	r.flush()
 }

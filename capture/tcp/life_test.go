@@ -204,6 +204,77 @@ type carrier struct{ follower }
 
 func (c *carrier) InFlight() (uint64, []byte) { return 42, []byte("00-parent") }
 
+// Within a response the server has the last word, and all is acknowledged, as
+// it is between two exchanges: the protocol knows.
+func TestPhaseWithinAResponse(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		carries bool
+		pause   time.Duration
+		acked   bool
+		want    capture.Phase
+	}{
+		{"in flight", true, 0, true, capture.PhaseResponse},
+		{"in flight, silent for long", true, time.Minute, true, capture.PhaseResponse},
+		{"in flight, the acknowledgement not captured", true, time.Minute, false, capture.PhaseResponse},
+		{"over", false, 0, true, capture.PhaseIdle},
+		{"over, the acknowledgement not captured", false, time.Minute, false, capture.PhaseIdle},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
+				if c.carries {
+					return &carrier{follower{r: r}}
+				}
+				return &follower{r: r}
+			}
+			r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "half"}))
+			if c.acked {
+				r.play([]seg{{from: cl, flags: "A", seq: 4, ack: 5}})
+			}
+			r.play([]seg{{from: sv, flags: "R", seq: 5, after: c.pause}})
+			for _, o := range r.book.Batch.Observations {
+				if reset, ok := o.(*capture.ConnReset); ok {
+					if reset.Phase != c.want {
+						t.Errorf("phase %s, want %s", reset.Phase, c.want)
+					}
+					r.flush()
+					return
+				}
+			}
+			t.Error("no ConnReset")
+		})
+	}
+}
+
+// A Handler that was told the ends of both sides may serve another connection:
+// what it has in flight then is not hit by what this one waits for.
+func TestNothingIsHitAfterBothEnds(t *testing.T) {
+	r := newRig(t, Config{})
+	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
+		return &carrier{follower{r: r}}
+	}
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "FPA", seq: 1, ack: 4, data: "ok"},
+		seg{from: cl, flags: "A", seq: 4, ack: 4}, seg{from: cl, flags: "FA", seq: 4, ack: 4}))
+	for range 15 {
+		r.now = r.now.Add(time.Second)
+		r.table.Tick(r.now)
+	}
+	stuck := 0
+	for _, o := range r.book.Batch.Observations {
+		if o, ok := o.(*capture.ConnStuck); ok {
+			stuck++
+			if o.Hit.Number != 0 {
+				t.Errorf("%s hits exchange %d", o.Kind, o.Hit.Number)
+			}
+		}
+	}
+	if stuck != 1 {
+		t.Errorf("%d events, want that the client's FIN is not acknowledged", stuck)
+	}
+	r.flush()
+}
+
 // What happens to a connection names the exchange in flight.
 func TestHits(t *testing.T) {
 	r := newRig(t, Config{})

@@ -164,11 +164,9 @@ func (c *conn) endMark(from capture.Side, at capture.Time) capture.Mark {
 
 // hit returns the exchange in flight on c. Its text is kept in b.
 func hit(c *conn, b *capture.Batch) (h capture.Hit) {
-	if carrier, ok := c.handler.(capture.Carrier); ok {
-		var parent []byte
-		h.Number, parent = carrier.InFlight()
-		h.TraceParent = b.Text(parent)
-	}
+	var parent []byte
+	h.Number, parent = c.inFlight()
+	h.TraceParent = b.Text(parent)
 	return h
 }
 

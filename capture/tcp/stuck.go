@@ -176,11 +176,9 @@ func (t *Table) expired(c *conn) {
 			return
 		}
 	}
-	if carrier, ok := c.handler.(capture.Carrier); ok && c.lastFrom == capture.Client {
-		if number, _ := carrier.InFlight(); number != 0 {
-			if e := t.stuck(c, capture.StuckStream, capture.Server, silent); e != nil {
-				e.Cause = capture.CauseNoResponse
-			}
+	if c.lastFrom == capture.Client && c.carries() {
+		if e := t.stuck(c, capture.StuckStream, capture.Server, silent); e != nil {
+			e.Cause = capture.CauseNoResponse
 		}
 	}
 }
