@@ -1,6 +1,10 @@
 package live
 
 import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,4 +161,90 @@ func hasSpan(td ptrace.Traces, id int) bool {
 		}
 	}
 	return false
+}
+
+// TestCollectorTiesErrors has a request hit by a reset and one by an ICMP error:
+// what a Collector wrote has both as log records of the trace and the span.
+func TestCollectorTiesErrors(t *testing.T) {
+	needNFT(t)
+	server, client := netnstest.New(t), netnstest.New(t)
+	link := netnstest.Connect(t, client, server)
+	c := peers.StartCollector(t, peers.CollectorOptions{In: server.Do})
+	w := start(t, server, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + c.GRPC, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "run")
+	// The client's host turns the first of the response away; what is sent again passes.
+	loadNFT(t, client, `table inet errors {
+	chain input {
+		type filter hook input priority 0
+		tcp sport 9002 tcp flags & psh == psh limit rate 1/hour burst 1 packets reject with icmpx type admin-prohibited
+	}
+}`)
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	came := make(chan struct{})
+	call := func(path string, port uint16, read, serve func(*end)) {
+		p := &errorPath{t: t, client: client, server: server}
+		at := netip.AddrPortFrom(link.B, port)
+		l := p.listen(at)
+		defer l.Close()
+		server := &end{p: p, name: path, at: at}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			conn, err := l.Accept()
+			if err != nil {
+				server.check(err)
+				return
+			}
+			server.run(conn.(*net.TCPConn), serve)
+		}()
+		conn, err := p.dial(&errorCase{}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&end{p: p, name: path, at: at}).run(conn, func(e *end) {
+			e.say(traced(path, trace))
+			read(e)
+		})
+		<-done
+	}
+	call("reset", 9001, (*end).ended, func(e *end) { e.hear(traced("reset", trace)); e.reset() })
+	call("icmp", 9002, func(e *end) { e.hear(answer[:20]); close(came); e.hear(answer[20:]) }, func(e *end) {
+		e.hear(traced("icmp", trace))
+		e.say(answer[:20])
+		<-came
+		e.say(answer[20:])
+		e.ended()
+	})
+	c.WaitFor(20*time.Second, "both spans and their records", func() bool {
+		return c.Spans().SpanCount() >= 2 && len(eventLines(collected(c))) >= 3
+	})
+	w.stop()
+	out := collected(c)
+	hit := map[string][]string{} // by path
+	for _, s := range out.spans {
+		if s.TraceID().String() != trace {
+			t.Errorf("the span of %s is in trace %s", attr(s, "url.path"), s.TraceID())
+		}
+		for _, l := range out.logs {
+			if l.TraceID() == s.TraceID() && l.SpanID() == s.SpanID() {
+				hit[attr(s, "url.path")] = append(hit[attr(s, "url.path")], l.EventName())
+			}
+		}
+	}
+	for path, want := range map[string][]string{
+		"/reset": {"wiretell.http.exchange_incomplete", "wiretell.tcp.reset"},
+		"/icmp":  {"wiretell.icmp.error"},
+	} {
+		slices.Sort(hit[path])
+		if !slices.Equal(hit[path], want) {
+			t.Errorf("the span of %s has the records %q, want %q", path, hit[path], want)
+		}
+	}
+	if lines := eventLines(out); len(lines) != 3 || len(out.spans) != 2 {
+		t.Errorf("%d spans, and the events\n%s", len(out.spans), strings.Join(lines, "\n"))
+	}
+}
+
+// traced is a request that a client's SDK has put into a trace.
+func traced(path, trace string) string {
+	return "GET /" + path + " HTTP/1.1\r\nHost: shop\r\ntraceparent: 00-" + trace + "-00f067aa0ba902b7-01\r\n\r\n"
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	mathrand "math/rand/v2"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -121,19 +119,8 @@ func (p *place) listen(ns *netnstest.NS, at netip.Addr, port int, serve func(net
 // nft loads rules into ns and returns what removes them again.
 func (p *place) nft(ns *netnstest.NS, rule string) (remove func()) {
 	p.t.Helper()
-	do := func(script string) {
-		p.t.Helper()
-		ns.Must(p.t, func() error {
-			cmd := exec.Command("nft", "-f", "-")
-			cmd.Stdin = strings.NewReader(script)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("nft: %w: %s", err, out)
-			}
-			return nil
-		})
-	}
-	do("table inet fault {\n chain in {\n type filter hook input priority 0\n" + rule + "\n }\n}\n")
-	return func() { do("delete table inet fault") }
+	loadNFT(p.t, ns, "table inet fault {\n chain in {\n type filter hook input priority 0\n"+rule+"\n }\n}\n")
+	return func() { loadNFT(p.t, ns, "delete table inet fault") }
 }
 
 // serveTLS answers a TLS handshake and one request.

@@ -2,19 +2,13 @@ package live
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/vishvananda/netlink"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
@@ -28,45 +22,26 @@ import (
 // device's own, and what arrives before any.
 func lossyPath(t *testing.T, a, b *netnstest.NS) (atA, atB netip.Addr, lose func()) {
 	t.Helper()
-	if _, err := exec.LookPath("nft"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs nft")
-		}
-		t.Skip("needs nft")
-	}
-	router := netnstest.New(t)
-	left, right := netnstest.ConnectAs(t, a, router, "eth0", 0), netnstest.ConnectAs(t, router, b, "eth1", 1)
+	needNFT(t)
+	router, left, right := routed(t, a, b)
 	quietLinks(t, a, b, router)
 	for _, end := range []struct {
 		ns   *netnstest.NS
 		link string
-		via  netip.Addr
-	}{{a, left.Name, left.B}, {b, right.Name, right.A}} {
-		link := end.ns.Link(t, end.link)
-		if err := end.ns.Links.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: end.via.AsSlice()}); err != nil {
-			t.Fatalf("route: %v", err)
-		}
+	}{{a, left.Name}, {b, right.Name}} {
 		// The kernel counts segments as they go on the wire, a packet socket the
 		// frames before they are cut into segments: make them the same.
-		if err := end.ns.Links.LinkSetGSOMaxSegs(link, 1); err != nil {
+		if err := end.ns.Links.LinkSetGSOMaxSegs(end.ns.Link(t, end.link), 1); err != nil {
 			t.Fatalf("gso_max_segs: %v", err)
 		}
 	}
-	router.Must(t, func() error { return writeSysctl("net/ipv4/ip_forward", "1") })
 	lose = func() {
-		cmd := exec.Command("nft", "-f", "-")
-		cmd.Stdin = strings.NewReader(`table ip loss {
+		loadNFT(t, router, `table ip loss {
 	chain forward {
 		type filter hook forward priority 0;
 		numgen random mod 100 < 2 drop
 	}
 }`)
-		router.Must(t, func() error {
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("nft: %v\n%s", err, out)
-			}
-			return nil
-		})
 	}
 	return left.A, right.B, lose
 }

@@ -130,6 +130,12 @@ func readJSON(t testing.TB, path string) *output {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parseJSON(t, text)
+}
+
+// parseJSON reads OTLP JSON lines.
+func parseJSON(t testing.TB, text []byte) *output {
+	t.Helper()
 	out := newOutput()
 	for line := range bytes.Lines(text) {
 		var kind map[string]json.RawMessage
