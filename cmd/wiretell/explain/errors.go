@@ -76,7 +76,8 @@ func reasonSignals(r capture.Reason) []signal {
 		return []signal{failedConnect, halfExchange, failedLookup}
 	case capture.ReasonRefused:
 		return []signal{failedConnect}
-	case capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited, capture.ReasonPortUnreachable, capture.ReasonProtoUnreachable:
+	case capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited, capture.ReasonPortUnreachable, capture.ReasonProtoUnreachable,
+		capture.ReasonTTLExceeded:
 		return []signal{failedConnect, icmpError, failedLookup}
 	case capture.ReasonEvicted:
 		return []signal{unseen, inLedger, {metric: semconv.MetricEvictions}}
