@@ -198,6 +198,9 @@ type Counters struct {
 	// ClockSteps counts packets whose time lies before the one before them by
 	// more than a second.
 	ClockSteps uint64
+	// RedirectsForgotten counts redirected connections that were let go at a bound:
+	// what comes back on them is taken for another connection's.
+	RedirectsForgotten uint64
 	// FilteredTagged counts frames with a VLAN tag that the user's filter left out.
 	FilteredTagged uint64
 }
@@ -235,6 +238,10 @@ type Snapshot struct {
 	FilteredTagged uint64
 	Source         SourceStats
 	Recording      Recording
+	// RedirectsForgotten is that of Counters.
+	RedirectsForgotten uint64
+	// Twins is filled in by the desk.
+	Twins Twins
 	// Final says that the capture has ended: no later snapshot follows.
 	Final bool
 }
@@ -251,6 +258,7 @@ func (c *Counters) CopyTo(s *Snapshot) {
 	}
 	slices.SortFunc(s.ICMP, func(a, b ICMPCount) int { return a.order() - b.order() })
 	s.LagMax, s.ClockSteps, s.FilteredTagged = c.LagMax, c.ClockSteps, c.FilteredTagged
+	s.RedirectsForgotten = c.RedirectsForgotten
 	c.LagMax = 0
 }
 

@@ -56,6 +56,17 @@ type Exchange struct {
 	LostBytes  int64
 	// Path is what the network did meanwhile.
 	Path Path
+
+	// Mesh is set when the exchange was seen on both sides of a mesh's proxy, or
+	// on the application's alone. The spine leaves it and what follows to the
+	// exporters' stage that sees all exchanges.
+	Mesh MeshSide
+	// Inner says that another exchange encloses this one, as seen on the other
+	// side of the proxy, and stands for both where exchanges are counted once.
+	Inner bool
+	// Outer is that one, nil where it is not known which it is. It is valid as
+	// long as the exchange.
+	Outer *Exchange
 }
 
 // Hit names the exchange in flight that something happened to, so that both can

@@ -1,28 +1,11 @@
 package diagnosis
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/wiretell/wiretell/capture"
 )
-
-// meshes are the service meshes that are known by their proxy's ports and user.
-var meshes = [...]struct {
-	name     string
-	ports    []uint16 // of the proxy
-	inbound  []uint16 // where connections from outside are redirected to
-	outbound uint16   // where connections of the application are redirected to
-	uid      uint32   // of the proxy
-}{
-	{"istio", []uint16{15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090}, []uint16{15006, 15008}, 15001, 1337},
-	{"linkerd", []uint16{4140, 4143, 4190, 4191}, []uint16{4143}, 4140, 2102},
-}
-
-// passthrough is where Istio's proxy calls the application from, so that the
-// call is not redirected again.
-var passthrough = netip.AddrFrom4([4]byte{127, 0, 0, 6})
 
 // mesh is what is known of a mesh's proxy in this network namespace.
 type mesh struct {
@@ -38,13 +21,13 @@ func (v *view) mesh() (found mesh) {
 	if !v.Kernel.Has(capture.KnownSockets) {
 		return mesh{}
 	}
-	for i := range meshes {
-		m := mesh{name: meshes[i].name}
+	for i := range capture.Meshes {
+		m := mesh{name: capture.Meshes[i].Name}
 		for j := range v.Kernel.Listeners {
 			l := &v.Kernel.Listeners[j]
-			if slices.Contains(meshes[i].ports, l.Addr.Port) && !slices.Contains(v.Capture.OwnPorts, l.Addr.Port) {
+			if slices.Contains(capture.Meshes[i].Ports, l.Addr.Port) && !slices.Contains(v.Capture.OwnPorts, l.Addr.Port) {
 				m.ports = append(m.ports, l.Addr.Port)
-				m.byUser = m.byUser || l.UID == meshes[i].uid
+				m.byUser = m.byUser || l.UID == capture.Meshes[i].UID
 			}
 		}
 		slices.Sort(m.ports)
@@ -54,7 +37,7 @@ func (v *view) mesh() (found mesh) {
 		}
 	}
 	for _, p := range v.Kernel.Established {
-		found.passthrough = found.passthrough || p.Local.IP() == passthrough || p.Remote.IP() == passthrough
+		found.passthrough = found.passthrough || p.Local.Passthrough() || p.Remote.Passthrough()
 	}
 	return found
 }
@@ -62,8 +45,8 @@ func (v *view) mesh() (found mesh) {
 // redirects reports whether a mesh's proxy gets redirected connections on port,
 // which packets never carry.
 func redirects(port uint16) bool {
-	for i := range meshes {
-		if slices.Contains(meshes[i].inbound, port) || meshes[i].outbound == port {
+	for i := range capture.Meshes {
+		if slices.Contains(capture.Meshes[i].Inbound, port) || capture.Meshes[i].Outbound == port {
 			return true
 		}
 	}
@@ -165,12 +148,12 @@ func hiddenDestinationLeaf() Leaf {
 		Remedy:   Remedy{Summary: "Nothing to mend."},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			m := v.mesh()
-			for i := range meshes {
-				if m.name != meshes[i].name {
+			for i := range capture.Meshes {
+				if m.name != capture.Meshes[i].Name {
 					continue
 				}
 				for j := range v.ports {
-					if p := &v.ports[j]; p.Port == meshes[i].outbound && p.Role == capture.RoleBoth && p.payload() > 0 {
+					if p := &v.ports[j]; p.Port == capture.Meshes[i].Outbound && p.Role == capture.RoleBoth && p.payload() > 0 {
 						emit(hit{subject: p.subject(), evidence: []Evidence{text("mesh", m.name), number("packets", p.payload())}})
 					}
 				}

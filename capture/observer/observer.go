@@ -106,17 +106,18 @@ type Observer struct {
 	src  capture.Source
 	book capture.Book
 
-	frame   capture.Frame
-	packet  capture.Packet
-	decoder wire.Decoder
-	defrag  *defrag.Table
-	conns   *tcp.Table
-	flows   *recentFlows
-	dns     *dns.Table
-	http1   *http1.Pool
-	tls     *tls.Pool
-	free    []*session
-	scratch capture.ICMPError
+	frame     capture.Frame
+	packet    capture.Packet
+	decoder   wire.Decoder
+	defrag    *defrag.Table
+	conns     *tcp.Table
+	redirects redirects
+	flows     *recentFlows
+	dns       *dns.Table
+	http1     *http1.Pool
+	tls       *tls.Pool
+	free      []*session
+	scratch   capture.ICMPError
 
 	now          capture.Time // the latest time seen
 	nextTick     capture.Time
@@ -148,6 +149,7 @@ func New(cfg Config, src capture.Source) *Observer {
 	o.conns = tcp.New(cfg.TCP, &o.book, o.open)
 	o.http1 = http1.NewPool(cfg.HTTP1, &o.book)
 	o.tls = tls.NewPool(tls.Config{}, &o.book)
+	o.redirects.forgotten = &o.book.RedirectsForgotten
 	o.flows = newRecentFlows()
 	o.dns = dns.New(cfg.DNS, &o.book)
 	return o
@@ -248,6 +250,7 @@ func (o *Observer) record() {
 func (o *Observer) route(p *capture.Packet) {
 	switch p.Transport {
 	case capture.TCP:
+		o.redirects.restore(p)
 		o.conns.Segment(p)
 	case capture.UDP:
 		o.datagram(p)

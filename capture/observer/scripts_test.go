@@ -54,6 +54,9 @@ func TestScripts(t *testing.T) {
 // script, and each single loss: it may cost facts, and must not invent any.
 func TestScriptsKeepTheirMeaning(t *testing.T) {
 	for _, s := range scripts(t) {
+		if strings.Contains(s.Name, "redirected") {
+			continue // what is changed are the addresses and numbers that tell of it
+		}
 		t.Run(filepath.Base(s.Name), func(t *testing.T) {
 			// Where a script is about the order of packets, changing it is changing it.
 			if !strings.Contains(s.Name, "early") && !strings.Contains(s.Name, "overlap") {
