@@ -10,14 +10,16 @@ type Mesh struct {
 	Inbound  []uint16 // where connections from outside are redirected to
 	Outbound uint16   // where connections of the application are redirected to
 	UID      uint32   // of the proxy
+	// FromPod says that the proxy calls the application from the pod's own address.
+	FromPod bool
 }
 
 // Meshes are those that are known.
 // https://istio.io/latest/docs/ops/deployment/application-requirements/
 // https://linkerd.io/2/reference/proxy-configuration/
 var Meshes = [...]Mesh{
-	{"istio", []uint16{15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090}, []uint16{15006, 15008}, 15001, 1337},
-	{"linkerd", []uint16{4140, 4143, 4190, 4191}, []uint16{4143}, 4140, 2102},
+	{"istio", []uint16{15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090}, []uint16{15006, 15008}, 15001, 1337, false},
+	{"linkerd", []uint16{4140, 4143, 4190, 4191}, []uint16{4143}, 4140, 2102, true},
 }
 
 // passthrough is where Istio's proxy calls the application from, so that the

@@ -22,6 +22,9 @@ type Desk struct {
 	Facts diagnosis.CaptureFacts
 	// KernelEvery is the packet time between two readings of the kernel.
 	KernelEvery time.Duration
+	// Twins pairs exchanges that are seen on both sides of a mesh's proxy; nil
+	// leaves them alone.
+	Twins *Twins
 	// Found is told of findings whose state changed; nil ignores them.
 	Found func([]diagnosis.Finding)
 
@@ -48,6 +51,10 @@ type Desk struct {
 func (d *Desk) Run() []diagnosis.Finding {
 	var final []diagnosis.Finding
 	for b := range d.Queue.Batches() {
+		if d.Twins != nil {
+			d.Twins.Pair(b)
+			b.Snapshot.Twins = d.Twins.Count
+		}
 		for _, o := range b.Observations {
 			d.Tree.Observe(o)
 		}
@@ -81,6 +88,14 @@ func (d *Desk) Run() []diagnosis.Finding {
 		}
 		d.Queue.Release(b)
 	}
+	// Of a run whose last batch was not taken.
+	if d.Twins != nil && d.Twins.Waiting() > 0 {
+		var b capture.Batch
+		d.Twins.Rest(&b)
+		for _, x := range d.Exporters {
+			x.Export(&b, nil)
+		}
+	}
 	return final
 }
 
@@ -94,6 +109,9 @@ func (d *Desk) input(s *capture.Snapshot) diagnosis.Input {
 			d.kernel.Time = s.Time
 			d.hasKernel = d.Kernel(&d.kernel) == nil
 			d.fresh = d.hasKernel
+			if d.fresh && d.Twins != nil {
+				d.Twins.Know(&d.kernel)
+			}
 		}
 		if d.hasKernel {
 			in.Kernel = &d.kernel

@@ -89,6 +89,7 @@ const (
 	ICMPType              = "wiretell.icmp.type"
 	LedgerLine            = "wiretell.ledger.line"
 	MemoryUser            = "wiretell.memory.user"
+	MeshRole              = "wiretell.mesh.role"
 	ObservedServiceName   = "wiretell.observed.service.name"
 	ParseOffset           = "wiretell.parse.offset"
 	Reason                = "wiretell.reason"
@@ -172,7 +173,7 @@ var Attributes = [...]Attribute{
 	{Name: ServiceInstanceID, Type: String, Description: "Only for what wiretell says of itself; never invented for traffic."},
 	{Name: ServiceName, Type: String, Stability: Stable, Description: "The user's service for traffic, `wiretell` for what wiretell says of itself."},
 	{Name: ServiceVersion, Type: String, Stability: Stable, Description: "Version of wiretell under its own resource."},
-	{Name: SpanMetricsSkip, Type: Bool, Description: "An SDK is at work too: metrics derived from spans must not count this one."},
+	{Name: SpanMetricsSkip, Type: Bool, Description: "An SDK is at work too, or the exchange was seen on the other side of a mesh's proxy as well: metrics derived from spans must not count this one."},
 	{Name: TelemetryDistroName, Type: String, Description: "`wiretell`."},
 	{Name: TelemetryDistroVersion, Type: String, Description: "Version of wiretell."},
 	{Name: URLFull, Type: String, Stability: Stable, Description: "Redacted absolute URL, on CLIENT spans."},
@@ -221,6 +222,7 @@ var Attributes = [...]Attribute{
 	{Name: ICMPType, Type: Int, Description: "Type, as in the registry; ICMPv6 is told apart by `network.type`."},
 	{Name: LedgerLine, Type: String, Description: "Name of the ledger's line."},
 	{Name: MemoryUser, Type: String, Description: "What the memory is for: `ring` (all capture rings), `reassembly` (bytes that wait for earlier ones), `export_queue` (encoded records that wait to be sent), `recording` (packets for `--record` and files in the making)."},
+	{Name: MeshRole, Type: String, Description: "Which side of a mesh's proxy the exchange was seen on: `application` (between it and the proxy) or `wire` (between the proxy and other pods); absent where that is not known."},
 	{Name: ObservedServiceName, Type: String, Description: "Under wiretell's own resource: the service whose traffic it observes."},
 	{Name: ParseOffset, Type: Int, Description: "Offset in bytes in the side's stream at which the rules were broken."},
 	{Name: Reason, Type: String, Description: "Stable word for why; in the ledger the word of the account."},

@@ -53,6 +53,7 @@ const (
 	MetricExportQueue     = "wiretell.export.queue"
 	MetricMemoryBudget    = "wiretell.memory.budget"
 	MetricEvictions       = "wiretell.evictions"
+	MetricMeshTwins       = "wiretell.mesh.twins"
 	MetricDiagnosisActive = "wiretell.diagnosis.active"
 
 	MetricRecordingFiles   = "wiretell.recording.files"
@@ -138,6 +139,7 @@ var Metrics = [...]Metric{
 	{Name: MetricExportQueue, Kind: UpDownCounter, Unit: "By", Origin: Self, Description: "Encoded bytes that wait to be sent.",
 		Attributes: []string{ExportSignal, OTelComponentName}},
 	{Name: MetricMemoryBudget, Kind: Gauge, Unit: "By", Origin: Self, Description: "Memory that a part of wiretell may use.", Attributes: []string{MemoryUser}},
+	{Name: MetricMeshTwins, Kind: Counter, Unit: "{exchange}", Origin: Self, Description: "Exchanges that another one encloses, as seen on the other side of a mesh's proxy, and that `http.*` metrics do not count again: `linked` to it, or `ambiguous`, where it is not known which of several it is.", Attributes: []string{Reason}},
 	{Name: MetricEvictions, Kind: Counter, Unit: "{eviction}", Origin: Self, Description: "State given up because a bound of wiretell's own was reached.", Attributes: []string{Reason}},
 	{Name: MetricDiagnosisActive, Kind: Gauge, Unit: "{finding}", Origin: Self, Description: "Findings that hold now.", Attributes: []string{DiagnosisID, DiagnosisSeverity}},
 

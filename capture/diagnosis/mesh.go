@@ -107,7 +107,7 @@ func meshTLSLeaf() Leaf {
 }
 
 func meshLeaves() []Leaf {
-	return []Leaf{meshPresentLeaf(), hiddenDestinationLeaf(), proxySideLeaf(), proxyAnswersLeaf()}
+	return []Leaf{meshPresentLeaf(), twinsLeaf(), hiddenDestinationLeaf(), proxySideLeaf(), proxyAnswersLeaf()}
 }
 
 func meshPresentLeaf() Leaf {
@@ -131,6 +131,27 @@ func meshPresentLeaf() Leaf {
 				h.sharper, h.severity, h.confidence = true, Info, Certain
 			}
 			emit(h)
+		},
+	}
+}
+
+func twinsLeaf() Leaf {
+	return Leaf{
+		ID: "MESH-02", Title: "Exchanges are seen on both sides of the proxy", Class: Mesh, Severity: Info, Confidence: Likely,
+		Path:      []Step{{"Is there a proxy of a mesh?", "yes"}, {"Is the same exchange on the wire and on loopback?", "yes"}},
+		Condition: "exchanges enclose others with the same method and target, as seen on the other side of a mesh's proxy",
+		Meaning:   "The proxy hands each request on: it is seen between the proxy and other pods, and between the application and its proxy. Metrics of HTTP count the outer of the two, once; the span of the inner one links to the outer's.",
+		Guard:     "Told by addresses that only redirection and proxies use, the same trace id where both have one, and nesting in time. Of several like requests at once it may not be known which belong together: they are counted once, and not linked.",
+		Raise:     1, Clear: 20, Live: true, File: true, Once: true,
+		Evidence: []Key{{Name: "linked", Description: "inner exchanges whose outer one is known"}, {Name: "ambiguous", Description: "inner exchanges that may belong to several outer ones"}, {Name: "evicted", Description: "exchanges that could not wait for their outer one, at a bound"}},
+		Body:     "{{linked exchange|exchanges}} passed the mesh's proxy in sight of wiretell on both sides, and {{ambiguous}} more of which it is not known which belong together: each is counted once.",
+		Remedy:   Remedy{Summary: "Nothing to mend. To have both sides in the metrics, do not pair them.", Command: "wiretell run --mesh-dedup off"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			now, then := v.Snapshot.Twins, v.base.Twins
+			linked, ambiguous := less(now.Linked, then.Linked), less(now.Ambiguous, then.Ambiguous)
+			if linked+ambiguous > 0 {
+				emit(hit{evidence: []Evidence{number("linked", linked), number("ambiguous", ambiguous), number("evicted", less(now.Evicted, then.Evicted))}})
+			}
 		},
 	}
 }

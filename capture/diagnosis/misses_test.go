@@ -206,6 +206,7 @@ func meshMisses() []nearMiss {
 	return []nearMiss{
 		{id: "MESH-01", what: "one port of a mesh", setup: func(w *world) { w.listen("[::]:8080", "0.0.0.0:15021") }, each: (*world).healthy},
 		{id: "MESH-01", what: "one port of each mesh", setup: func(w *world) { w.listen("[::]:8080", "0.0.0.0:15021", "0.0.0.0:4191") }, each: (*world).healthy},
+		{id: "MESH-02", what: "nothing was paired", setup: istio, each: func(w *world) { w.healthy(); w.requests(8080, capture.RoleBoth, 50); w.snap.Twins.Evicted += 5 }},
 		{id: "MESH-03", what: "calls that are not redirected", setup: istio, each: func(w *world) { w.requests(9000, capture.RoleBoth, 9) }},
 		{id: "MESH-03", what: "another program on that port", setup: func(w *world) { w.listen("[::]:15001") }, each: func(w *world) { w.requests(15001, capture.RoleBoth, 9) }},
 		{id: "MESH-04", what: "plain text on loopback", each: func(w *world) { w.requests(8080, capture.RoleBoth, 9); w.meshHello(8443, 2) }},

@@ -250,7 +250,7 @@ func (o *Observer) record() {
 func (o *Observer) route(p *capture.Packet) {
 	switch p.Transport {
 	case capture.TCP:
-		o.redirects.restore(p)
+		o.redirects.restore(&o.frame, p)
 		o.conns.Segment(p)
 	case capture.UDP:
 		o.datagram(p)

@@ -25,15 +25,15 @@ type redirect struct {
 	ended      bool             // whoever was called has sent its last byte
 }
 
-// restore makes p, a TCP segment, one between the ends that its SYN named.
-func (r *redirects) restore(p *capture.Packet) {
-	f := p.TCP.Flags
+// restore makes p, a TCP segment, one between the ends that its SYN named. What
+// the source says was on the wire is left alone.
+func (r *redirects) restore(f *capture.Frame, p *capture.Packet) {
 	switch {
-	case f&(capture.SYN|capture.ACK) == capture.SYN:
+	case p.TCP.Flags&(capture.SYN|capture.ACK) == capture.SYN:
 		if p.Flow.Dst.Loopback() && !p.Flow.Src.Loopback() {
 			r.add(p.Flow.Src, redirect{to: p.Flow.Dst, seq: p.TCP.Seq + 1})
 		}
-	case len(r.by) == 0, !p.Loopback && p.Direction != capture.DirectionUnknown:
+	case len(r.by) == 0, !p.Loopback && f.Direction != capture.DirectionUnknown:
 	default:
 		r.back(p)
 	}
@@ -82,5 +82,5 @@ func (r *redirects) back(p *capture.Packet) {
 		e.ended = true
 		r.by[p.Flow.Dst] = e
 	}
-	p.Flow.Src = e.to
+	p.Flow.Src, p.Loopback = e.to, true
 }

@@ -9,6 +9,8 @@ import (
 
 func at(s string) capture.Endpoint { return capture.EndpointOf(netip.MustParseAddrPort(s)) }
 
+var lo = capture.Frame{Direction: capture.Receive}
+
 func segment(src, dst string, f capture.Flags, seq, ack uint32) *capture.Packet {
 	p := &capture.Packet{Flow: capture.Flow{Src: at(src), Dst: at(dst)}, Loopback: true}
 	p.TCP.Flags, p.TCP.Seq, p.TCP.Ack = f, seq, ack
@@ -37,12 +39,12 @@ func TestRedirects(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r redirects
-			r.restore(c.syn)
+			r.restore(&lo, c.syn)
 			for _, p := range c.back {
 				if c.noLoop {
-					p.Loopback, p.Direction = false, capture.Receive
+					p.Loopback = false
 				}
-				r.restore(p)
+				r.restore(&lo, p)
 			}
 			if got := c.back[len(c.back)-1].Flow.Src; got != at(c.last) {
 				t.Errorf("the source is %v, want %s", got, c.last)
@@ -64,15 +66,15 @@ func TestRedirectsAreBounded(t *testing.T) {
 	for i := range maxRedirects + 10 {
 		p := segment("10.0.0.1:1", "127.0.0.1:15001", capture.SYN, 7, 0)
 		p.Flow.Src = client(i)
-		r.restore(p)
-		r.restore(p) // sent again
+		r.restore(&lo, p)
+		r.restore(&lo, p) // sent again
 		if i < 4 {
 			back := segment("10.0.0.9:80", "10.0.0.1:1", capture.SYN|capture.ACK, 1, 8)
 			back.Flow.Dst = client(i)
-			r.restore(back)
+			r.restore(&lo, back)
 			if i == 0 { // over before its place is taken
 				back.Flow.Src, back.TCP.Flags = at("10.0.0.9:80"), capture.FIN|capture.ACK
-				r.restore(back)
+				r.restore(&lo, back)
 			}
 		}
 	}

@@ -37,6 +37,7 @@ type observeFlags struct {
 	redact         string
 	routes         []string
 	besideSDK      string
+	meshDedup      string
 	exporters      []string
 	jsonPath       string
 	queueBytes     int
@@ -61,6 +62,7 @@ func (o *observeFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.redact, "redact", "sensitive", "query values to replace, by `mode`: sensitive (those of keys that name secrets), all, or off")
 	f.StringSliceVar(&o.routes, "route", nil, "route `patterns` (as /users/{id}) that give http.route to spans and metrics")
 	f.StringVar(&o.besideSDK, "beside-sdk", "auto", "whether the application makes spans of its own, by `mode`: auto, yes or no")
+	f.StringVar(&o.meshDedup, "mesh-dedup", "auto", "whether http.* metrics count exchanges once that are seen on both sides of a mesh's proxy, by `mode`: auto or off")
 	f.StringSliceVar(&o.exporters, "exporter", nil, "where to, by `names`: text, otlp, prometheus (the local endpoint of run alone) or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
 	f.IntVar(&o.queueBytes, "queue-bytes", 16<<20, "most encoded `bytes` that wait to be sent")
@@ -132,7 +134,7 @@ func (o *observeFlags) check() error {
 		flag   string
 		values []string
 		of     []string
-	}{{"redact", []string{o.redact}, redactModes}, {"beside-sdk", []string{o.besideSDK}, besideModes}, {"exporter", o.exporters, exporterNames}} {
+	}{{"redact", []string{o.redact}, redactModes}, {"beside-sdk", []string{o.besideSDK}, besideModes}, {"mesh-dedup", []string{o.meshDedup}, dedupModes}, {"exporter", o.exporters, exporterNames}} {
 		for i, v := range w.values {
 			if !slices.Contains(w.of, v) {
 				return usagef("--%s: %q is not one of %s", w.flag, v, strings.Join(w.of, ", "))
@@ -161,6 +163,7 @@ func (o *observeFlags) check() error {
 var (
 	redactModes   = []string{"sensitive", "all", "off"}
 	besideModes   = []string{"auto", "yes", "no"}
+	dedupModes    = []string{"auto", "off"}
 	exporterNames = []string{"text", "otlp", "prometheus", "none"}
 	deniedModes   = []string{"exit", "stay"}
 )
@@ -188,7 +191,7 @@ func (o *observeFlags) selector() (exporter.Selector, error) {
 // completeWords registers the words that flags take with the shell's completion.
 func completeWords(cmd *cobra.Command) {
 	for flag, words := range map[string][]string{
-		"redact": redactModes, "beside-sdk": besideModes, "exporter": exporterNames, "when-denied": deniedModes,
+		"redact": redactModes, "beside-sdk": besideModes, "mesh-dedup": dedupModes, "exporter": exporterNames, "when-denied": deniedModes,
 	} {
 		if cmd.Flags().Lookup(flag) != nil {
 			cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))

@@ -156,6 +156,9 @@ func (p *pipeline) run(src capture.Source) ([]diagnosis.Finding, error) {
 		lines.w = p.stderr
 		cfg.Packet = lines.packet
 	}
+	if p.flags.meshDedup != "off" && !p.terse {
+		p.desk.Twins = exporter.NewTwins()
+	}
 	var findings []diagnosis.Finding
 	done := make(chan struct{})
 	go func() {

@@ -34,10 +34,15 @@ const (
 	fieldStart        protowire.Number = 7
 	fieldEnd          protowire.Number = 8
 	fieldAttributes   protowire.Number = 9
+	fieldLinks        protowire.Number = 13
 	fieldStatus       protowire.Number = 15
 	fieldFlags        protowire.Number = 16
 
 	fieldStatusCode protowire.Number = 3 // of Status
+
+	fieldLinkTraceID protowire.Number = 1 // of Link
+	fieldLinkSpanID  protowire.Number = 2
+	fieldLinkFlags   protowire.Number = 6
 )
 
 // Field numbers of opentelemetry/proto/common/v1 and resource/v1.

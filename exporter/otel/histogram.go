@@ -39,6 +39,10 @@ func (m *meters) exchange(f *facts) {
 	m.see(f.start)
 	m.see(f.end)
 	m.mu.Unlock()
+	// Of one that was seen on both sides of a mesh's proxy the outer one counts.
+	if f.Inner {
+		return
+	}
 	// A response without its request tells neither method nor duration.
 	if !f.HasRequest || !m.recording {
 		return
@@ -55,7 +59,7 @@ func (m *meters) exchange(f *facts) {
 	side := 0
 	if f.client {
 		side = 1
-		k.host, k.port = f.server, uint16(f.serverPort)
+		k.role, k.host, k.port = capture.RoleClient, f.server, uint16(f.serverPort)
 	} else {
 		k.role = capture.RoleServer
 	}

@@ -46,6 +46,8 @@ func fullBatch() *capture.Batch {
 	s.TCP.Resets[capture.Transmit][capture.PhaseIdle] = 1
 	s.TCP.OutOfOrder[capture.Receive], s.TCP.DuplicateAcks[capture.Receive], s.TCP.ZeroWindow[capture.Receive] = 1, 2, 3
 	s.ICMP = []capture.ICMPCount{{ICMPKey: capture.ICMPKey{Network: capture.IPv4, Type: 3, Code: 1, Direction: capture.Receive, Quoted: capture.TCP}, Count: 8}}
+	s.Twins = capture.Twins{Linked: 12, Ambiguous: 3, Evicted: 2}
+	s.RedirectsForgotten = 1
 	s.LagMax, s.ClockSteps = int64(time.Second/2), 1
 	s.Ledger[capture.FramesRead], s.Ledger[capture.FrameTCP] = 77, 70
 	s.Ledger[capture.FrameICMPv6] = 7
@@ -129,6 +131,10 @@ func TestMetrics(t *testing.T) {
 		{semconv.MetricCaptureGapsIO, "[]", 1448},
 		{semconv.MetricCaptureLag, "[]", 0.5},
 		{semconv.MetricEvictions, "[wiretell.reason=connection]", 5},
+		{semconv.MetricEvictions, "[wiretell.reason=mesh_twin]", 2},
+		{semconv.MetricEvictions, "[wiretell.reason=redirect]", 1},
+		{semconv.MetricMeshTwins, "[wiretell.reason=linked]", 12},
+		{semconv.MetricMeshTwins, "[wiretell.reason=ambiguous]", 3},
 		{semconv.MetricLedger, "[wiretell.ledger.line=frames wiretell.reason=tcp]", 70},
 		{semconv.MetricLedgerExpected, "[wiretell.ledger.line=frames]", 77},
 		{semconv.MetricLedgerImbalance, "[wiretell.ledger.line=frames]", 0},

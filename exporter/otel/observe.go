@@ -279,6 +279,10 @@ func (m *meters) observeCapture(o observation) {
 	} {
 		o.count(semconv.MetricEvictions, s.Ledger[e.account], words(semconv.Reason, e.what)...)
 	}
+	o.some(semconv.MetricEvictions, s.RedirectsForgotten, words(semconv.Reason, "redirect")...)
+	o.some(semconv.MetricEvictions, s.Twins.Evicted, words(semconv.Reason, "mesh_twin")...)
+	o.some(semconv.MetricMeshTwins, s.Twins.Linked, words(semconv.Reason, "linked")...)
+	o.some(semconv.MetricMeshTwins, s.Twins.Ambiguous, words(semconv.Reason, "ambiguous")...)
 }
 
 // observeRecording states what recording packets came to, where that is done.

@@ -81,7 +81,7 @@ func (s *spanIdentity) context() spanContext {
 // local returns the end in the observed namespace, and the peer. Where that is
 // not known, and on loopback, the server is held to be local.
 func local(c *capture.Conn) (local, peer capture.Endpoint) {
-	if c.Role == capture.RoleClient {
+	if c.Calling() {
 		return c.Client, c.Server
 	}
 	return c.Server, c.Client
@@ -89,7 +89,7 @@ func local(c *capture.Conn) (local, peer capture.Endpoint) {
 
 // examine fills in f for ex.
 func (b *spanBuilder) examine(f *facts, ex *capture.Exchange) {
-	*f = facts{Exchange: ex, client: ex.Conn.Role == capture.RoleClient}
+	*f = facts{Exchange: ex, client: ex.Conn.Calling()}
 	f.spanIdentity = b.identify(&ex.Conn, ex.Number, ex.TraceParent)
 	if f.hasParent {
 		b.beside.see(ex, &f.parent)
@@ -214,6 +214,9 @@ func (b *spanBuilder) build(dst []byte, f *facts) []byte {
 	b.putURL(e, f)
 	b.putNetwork(e, f)
 	b.putWiretell(e, f)
+	if f.Outer != nil {
+		b.putLink(e, f.Outer)
+	}
 	if f.failed {
 		e.length(fieldStatus, 2)
 		e.varint(fieldStatusCode, statusError)
@@ -224,6 +227,16 @@ func (b *spanBuilder) build(dst []byte, f *facts) []byte {
 	out := encoder{dst}
 	out.bytes(fieldSpans, e.b)
 	return out.b
+}
+
+// putLink links to the span of another exchange.
+func (b *spanBuilder) putLink(e *encoder, to *capture.Exchange) {
+	s := b.identify(&to.Conn, to.Number, to.TraceParent)
+	sc := s.context()
+	e.length(fieldLinks, sized(len(sc.traceID))+sized(len(sc.spanID))+5)
+	e.bytes(fieldLinkTraceID, sc.traceID[:])
+	e.bytes(fieldLinkSpanID, sc.spanID[:])
+	e.fixed32(fieldLinkFlags, flagHasIsRemote|uint32(sc.flags))
 }
 
 func (b *spanBuilder) name(f *facts) string {
@@ -437,7 +450,8 @@ func (b *spanBuilder) putWiretell(e *encoder, f *facts) {
 	}
 	b.putPath(e, &f.Path)
 	e.str(semconv.RecordingFile, f.recording)
-	if f.hasParent || b.beside.inForce() {
+	e.str(semconv.MeshRole, f.Mesh.String())
+	if f.hasParent || f.Inner || b.beside.inForce() {
 		e.bool(semconv.SpanMetricsSkip, true)
 	}
 }

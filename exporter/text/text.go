@@ -231,6 +231,13 @@ func (x *Exporter) exchange(e *capture.Exchange) {
 	l.some("retransmits", int64(e.Path.Retransmits))
 	l.some("retransmitted_bytes", e.Path.RetransmitBytes)
 	l.str("traceparent", exporter.Clean(e.TraceParent))
+	l.str("mesh", e.Mesh.String())
+	if e.Inner {
+		l.str("inner", "true")
+	}
+	if e.Outer != nil {
+		l.num("outer_conn", int64(e.Outer.Conn.ID))
+	}
 }
 
 // cause states c where it says more than why.
