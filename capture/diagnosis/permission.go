@@ -107,8 +107,8 @@ func notEffectiveLeaf() Leaf {
 		Clear:     1, Live: true, Blind: true, Evidence: processKeys(),
 		Body: "NET_RAW was granted, but this process (uid {{uid}}) does not have it in effect (no_new_privs {{no_new_privs}}).",
 		Remedy: Remedy{
-			Summary:  "Use the image whose program carries the file capability cap_net_raw+p and check that copying the image kept it, or run as root with all other capabilities dropped.",
-			Command:  "getcap \"$(command -v wiretell)\"   # must print cap_net_raw=p",
+			Summary:  "Give the program the file capability cap_net_raw=p, which the image's has (copying it may have lost it), or run as root with all other capabilities dropped.",
+			Command:  "setcap cap_net_raw=p \"$(command -v wiretell)\"; getcap \"$(command -v wiretell)\"   # as root; prints cap_net_raw=p",
 			Manifest: "securityContext:\n  runAsUser: 0\n  allowPrivilegeEscalation: false\n  capabilities:\n    drop: [ALL]\n    add: [NET_RAW]\n",
 			URL:      "https://man7.org/linux/man-pages/man7/capabilities.7.html",
 		},

@@ -182,7 +182,7 @@ func gapsLeaf(byDrops bool) Leaf {
 		Raise:      2, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "gaps", Description: "gaps"}, {Name: "bytes", Description: "bytes in them"}, {Name: "seen_bytes", Description: "bytes of TCP payload that were seen"}, {Name: "drops", Description: "packets that the kernel dropped"}},
 		Body:     "{{gaps gap|gaps}} ({{bytes byte|bytes}}) in the streams though nothing was dropped here: lost before this capture, or on another path.",
-		Remedy:   Remedy{Summary: "Capture on all interfaces; look for asymmetric paths and loss on the way.", Command: "wiretell run; nstat -az TcpRetransSegs TcpExtTCPLostRetransmit"},
+		Remedy:   Remedy{Summary: "Capture on all interfaces and without src or dst in the filter; look for asymmetric paths and loss on the way.", Command: "nstat -az TcpRetransSegs TcpExtTCPLostRetransmit; wiretell run   # without --interface and --filter"},
 	}
 	if byDrops {
 		l.ID, l.Title, l.Confidence = "QUAL-08", "Gaps by capture drops", Likely
