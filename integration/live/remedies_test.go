@@ -67,11 +67,11 @@ func remediedCases() []remedied {
 		}},
 		{leaf: "PROTO-02", cause: "wiretell run", begin: func(t *testing.T, ns *netnstest.NS) {
 			web(t, ns)
-			converse(t, ns, ns, loopback4, 2200, "SSH-2.0-client\r\n", answer("SSH-2.0-server\r\n"))
+			converse(t, ns, ns, loopback4, 2200, "SSH-2.0-client\r\n", saying("SSH-2.0-server\r\n"))
 		}},
 		{leaf: "PROTO-03", cause: "wiretell run", begin: func(t *testing.T, ns *netnstest.NS) {
 			web(t, ns)
-			converse(t, ns, ns, loopback4, 4711, "\x01\x99 nobody knows this\x00\x02\xfe", answer("\x01\x99 nor this\x00\x02\xfe"))
+			converse(t, ns, ns, loopback4, 4711, "\x01\x99 nobody knows this\x00\x02\xfe", saying("\x01\x99 nor this\x00\x02\xfe"))
 		}},
 		{leaf: "QUAL-06", cause: "wiretell run --snaplen 192", begin: web},
 		{leaf: "QUAL-10", cause: "wiretell run --max-connections 8", begin: func(t *testing.T, ns *netnstest.NS) {
@@ -80,7 +80,7 @@ func remediedCases() []remedied {
 		}},
 		{leaf: "QUAL-11", cause: "wiretell run --idle-timeout 1s", begin: func(t *testing.T, ns *netnstest.NS) {
 			web(t, ns)
-			hold(t, ns, 8081, request, answer("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nthe rest does not come"))
+			hold(t, ns, 8081, request, saying("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nthe rest does not come"))
 		}},
 		{leaf: "CARD-01", cause: "wiretell run --max-ports 1", begin: threePorts, part: "wiretell run --port"},
 		{leaf: "CARD-01", cause: "wiretell run --max-ports 1", begin: threePorts, part: "wiretell run --max-ports"},
@@ -101,8 +101,8 @@ func remediedCases() []remedied {
 	}
 }
 
-// answer says something and ends.
-func answer(what string) func(net.Conn) {
+// saying says something and ends.
+func saying(what string) func(net.Conn) {
 	return func(c net.Conn) { _, _ = io.WriteString(c, what) }
 }
 
