@@ -198,7 +198,7 @@ func (c *conn) phase(silent time.Duration, unanswered bool) capture.Phase {
 			return capture.PhaseIdle // the acknowledgement was not captured
 		}
 		return capture.PhaseResponse
-	case c.port != nil && c.handler != nil && c.lastFrom == capture.Client:
+	case cl.off > 0 && c.lastFrom == capture.Client:
 		return capture.PhaseRequest
 	case c.carries():
 		return capture.PhaseResponse // the server had the last word, and more is to come

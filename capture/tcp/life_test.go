@@ -98,6 +98,8 @@ var lives = []struct {
 		claims: []string{"reset by server in idle, 0/0 unacknowledged"}},
 	{name: "reset while a request waits", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "A", seq: 1, ack: 4}, seg{from: sv, flags: "RA", seq: 1, ack: 4}),
 		claims: []string{"reset by server in request, 0/0 unacknowledged"}},
+	{name: "reset while a request waits whose payload the capture cut", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", cut: 3}, seg{from: sv, flags: "A", seq: 1, ack: 4}, seg{from: sv, flags: "RA", seq: 1, ack: 4}),
+		claims: []string{"reset by server in request, 0/0 unacknowledged"}},
 	{name: "reset within a response, by the client", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}, seg{from: cl, flags: "R", seq: 4}),
 		claims: []string{"reset by client in response, 0/2 unacknowledged"}},
 	{name: "reset after a FIN", script: after3(seg{from: cl, flags: "FA", seq: 1, ack: 1}, seg{from: sv, flags: "A", seq: 1, ack: 2}, seg{from: sv, flags: "R", seq: 1}),
