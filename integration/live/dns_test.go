@@ -95,6 +95,7 @@ func lookUp(t testing.TB, ns *netnstest.NS, server netip.Addr, id uint16, name s
 // TestLookups makes each failure of DNS for real, over IPv4 and IPv6, and wants
 // exactly one event for each that failed, and every look-up in the metric.
 func TestLookups(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, client := netnstest.New(t), netnstest.New(t)
 	link := netnstest.Connect(t, client, server)
 	file := filepath.Join(t.TempDir(), "telemetry.jsonl")

@@ -238,6 +238,7 @@ const errorsWithin = 75 * time.Second
 // exactly the events of each at either end, tied to the exchange that was hit,
 // and no other.
 func TestConnectionErrors(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	p := newErrorPath(t)
 	var rules strings.Builder
 	for i := range errorCases {

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type place struct {
 	outside    netip.Addr // the world's
 	sink       *sink
 	w          *process
+	tables     atomic.Int32
 }
 
 // fault is something that goes wrong on purpose.
@@ -340,6 +342,7 @@ func (p *place) holds(id string) bool {
 // order that the seed decides: each must be found within two windows, and be let
 // go when it is mended, and nothing else may be found.
 func TestFaults(t *testing.T) {
+	t.Parallel()               // it waits most of the time
 	length := time.Duration(0) // each once
 	if s := os.Getenv(envFaults); s != "" {
 		var err error
@@ -391,6 +394,7 @@ func TestFaults(t *testing.T) {
 	}
 	caused := slices.Clone(mayHold)
 	var mended []fault
+	var pending []func()
 	begun := time.Now()
 	for round := 0; round == 0 || time.Since(begun) < length; round++ {
 		all := faults(t)
@@ -398,9 +402,18 @@ func TestFaults(t *testing.T) {
 		for _, f := range all {
 			p.awaitCleared(f.want, time.Minute) // of the round before
 			caused = append(append(caused, f.want), f.also...)
-			p.inject(f)
+			end := p.inject(f)
+			if f.slow > 0 { // others go on meanwhile
+				pending = append(pending, end)
+			} else {
+				end()
+			}
 			mended = append(mended, f)
 		}
+		for _, end := range pending {
+			end()
+		}
+		pending = nil
 	}
 	for _, f := range mended {
 		p.awaitCleared(f.want, time.Minute)
@@ -423,29 +436,35 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// inject makes a fault, waits until it is found, and mends it.
-func (p *place) inject(f fault) {
+// inject makes a fault, and mends it once it is found. The function that it
+// returns waits for that.
+func (p *place) inject(f fault) (end func()) {
 	p.t.Helper()
 	mend := func() {}
 	if f.begin != nil {
 		mend = f.begin(p)
 	}
-	defer mend()
 	begun := time.Now()
 	// The window at hand ends, and the next one is whole; the rest is for a machine
 	// that has other things to do.
 	limit := 2*faultWindow + 5*time.Second + f.slow
-	for !p.holds(f.want) {
-		if time.Since(begun) > limit {
-			p.t.Errorf("%s: %s is not raised within %v", f.name, f.want, limit)
-			return
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer mend()
+		for !p.holds(f.want) {
+			if time.Since(begun) > limit {
+				p.t.Errorf("%s: %s is not raised within %v", f.name, f.want, limit)
+				return
+			}
+			if f.again != nil {
+				f.again(p)
+			}
+			time.Sleep(100 * time.Millisecond)
 		}
-		if f.again != nil {
-			f.again(p)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	p.t.Logf("%s: %s after %v", f.name, f.want, time.Since(begun).Round(100*time.Millisecond))
+		p.t.Logf("%s: %s after %v", f.name, f.want, time.Since(begun).Round(100*time.Millisecond))
+	}()
+	return func() { <-done }
 }
 
 // awaitCleared waits until a leaf does not hold any more.
