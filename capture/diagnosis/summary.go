@@ -32,7 +32,12 @@ func Summarize(in Input, findings []Finding) Summary {
 		fmt.Fprintf(&b, "wiretell: no HTTP request or response was seen. %s.\n", capitalize(seenLine(in)))
 	}
 	ordered := worstFirst(findings)
-	if !s.Useful && !slices.ContainsFunc(ordered, explains) {
+	switch {
+	case s.Useful || slices.ContainsFunc(ordered, explains):
+	case in.Snapshot != nil && !in.Snapshot.Final:
+		// While it goes on, most leaves are silent until a window is over.
+		b.WriteString("  No finding says why yet: most weigh a whole window of traffic (--diagnosis-window) first.\n")
+	default:
 		b.WriteString("  No leaf of the tree explains why: see the ledger for what became of every packet.\n")
 	}
 	for i := range ordered {

@@ -371,9 +371,15 @@ func TestUnexplained(t *testing.T) {
 	w.file("odd.pcap")
 	w.snap.Ledger[capture.FramesRead] = 1
 	w.snap.Ledger[capture.FrameDuplicate] = 1
-	s := Summarize(w.input(), w.tree.Final(w.now, w.input()))
-	if s.Useful || !strings.Contains(s.Text, "No leaf of the tree explains why") {
-		t.Errorf("%s", s.Text)
+	for _, test := range []struct {
+		final bool
+		want  string
+	}{{true, "No leaf of the tree explains why"}, {false, "No finding says why yet"}} {
+		w.snap.Final = test.final
+		s := Summarize(w.input(), w.tree.Final(w.now, w.input()))
+		if s.Useful || !strings.Contains(s.Text, test.want) {
+			t.Errorf("final %t: %s", test.final, s.Text)
+		}
 	}
 }
 
