@@ -40,7 +40,7 @@ func (l *packetLines) packet(p *capture.Packet, account capture.Entry) {
 	way := [...]string{"", " in", " out"}[p.Direction]
 	l.b = fmt.Appendf(l.b, " %s%s", account, way)
 	if p.Network != capture.NetworkNone {
-		l.b = fmt.Appendf(l.b, " %v > %v %s", p.Flow.Src, p.Flow.Dst, p.Transport)
+		l.b = fmt.Appendf(l.b, " %s > %s %s", end(p, p.Flow.Src), end(p, p.Flow.Dst), p.Transport)
 	}
 	switch p.Transport {
 	case capture.TCP:
@@ -50,6 +50,14 @@ func (l *packetLines) packet(p *capture.Packet, account capture.Entry) {
 	}
 	l.b = fmt.Appendf(l.b, " payload %d, %d on the wire\n", p.PayloadLen, p.WireLen)
 	l.w.Write(l.b)
+}
+
+// end writes one end of p's flow, with a port only where the transport has ports.
+func end(p *capture.Packet, e capture.Endpoint) string {
+	if p.IsFragment || p.Transport != capture.TCP && p.Transport != capture.UDP {
+		return e.IP().String()
+	}
+	return e.String()
 }
 
 // rest says how many packets were not printed.
