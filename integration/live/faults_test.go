@@ -121,8 +121,9 @@ func (p *place) listen(ns *netnstest.NS, at netip.Addr, port int, serve func(net
 // nft loads rules into ns and returns what removes them again.
 func (p *place) nft(ns *netnstest.NS, rule string) (remove func()) {
 	p.t.Helper()
-	loadNFT(p.t, ns, "table inet fault {\n chain in {\n type filter hook input priority 0\n"+rule+"\n }\n}\n")
-	return func() { loadNFT(p.t, ns, "delete table inet fault") }
+	table := "inet fault" + itoa(int(p.tables.Add(1)))
+	loadNFT(p.t, ns, "table "+table+" {\n chain in {\n type filter hook input priority 0\n"+rule+"\n }\n}\n")
+	return func() { loadNFT(p.t, ns, "delete table "+table+"\n") }
 }
 
 // serveTLS answers a TLS handshake and one request.
