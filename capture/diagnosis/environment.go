@@ -21,22 +21,27 @@ func interfaceMissingLeaf() Leaf {
 	return Leaf{
 		ID: "ENV-01", Title: "An interface that was asked for does not exist", Class: Permission, Severity: Warning, Confidence: Certain,
 		Path:      []Step{{"Are the interfaces there?", "no"}},
-		Condition: "a configured interface is not in this network namespace",
+		Condition: "a configured interface is not in this network namespace, and was not when the capture began",
 		Meaning:   "wiretell was told to capture on an interface that is not there. It goes on watching in case it appears.",
-		Guard:     "An interface may appear later: wiretell keeps watching, and the finding clears.",
+		Guard:     "An interface may appear later: wiretell keeps watching, and the finding clears. One that goes away is ENV-02.",
 		Clear:     1, Live: true, Blind: true,
 		Evidence: []Key{{Name: "present", Description: "interfaces that exist"}},
 		Body:     "Interface {{interface}} does not exist here[[; present: {{present}}]].",
 		Remedy:   Remedy{Summary: "Leave --interface out to capture on all interfaces, or name one that exists.", Command: "ip -brief link; wiretell run"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
+			missing := v.Capture.Missing
 			var present []string
-			if v.Kernel != nil {
+			if v.Kernel.Has(capture.KnownLinks) { // what was missing at the start may have come since
+				missing = v.Capture.Interfaces
 				for i := range v.Kernel.Interfaces {
 					present = append(present, v.Kernel.Interfaces[i].Name)
 				}
 			}
 			slices.Sort(present)
-			for _, name := range v.Capture.Missing {
+			for _, name := range missing {
+				if slices.Contains(present, name) || v.first.Has(capture.KnownLinks) && v.first.Interface(name) != nil {
+					continue
+				}
 				emit(hit{subject: Subject{Interface: name}, evidence: []Evidence{text("present", strings.Join(present, ", "))}})
 			}
 		},
@@ -47,9 +52,9 @@ func onlyLoopbackLeaf() Leaf {
 	return Leaf{
 		ID: "ENV-03", Title: "Only the loopback interface", Class: Permission, Severity: Warning, Confidence: Certain,
 		Path:      []Step{{"Are we where the traffic is?", "no: only lo"}},
-		Condition: "no interface but loopback is up",
+		Condition: "no interface but loopback is up, and no TCP payload was captured over it; or there was another interface earlier in this run",
 		Meaning:   "This network namespace has no way out. Either wiretell is not in the application's namespace, or the namespace is one that its application has left: a container that was restarted gets a new one.",
-		Guard:     "At an early start the interface may still be missing, so the leaf waits for a window.",
+		Guard:     "At an early start the interface may still be missing, so the leaf waits for a window. An application that talks over loopback alone is where wiretell is: its payload keeps the leaf silent.",
 		Raise:     1, Clear: 1, Live: true, Blind: true,
 		Evidence: []Key{{Name: "lost", Description: "whether there was another interface earlier in this run"}, {Name: "down", Description: "interfaces that exist and are down"}},
 		Body:     "This network namespace has only lo up[[{{lost?}}; the interface that was up earlier in this run is gone]][[; down: {{down}}]].",
@@ -69,6 +74,9 @@ func onlyLoopbackLeaf() Leaf {
 			lost := false
 			if v.first.Has(capture.KnownLinks) {
 				lost, _ = outside(v.first)
+			}
+			if !lost && v.Snapshot != nil && v.Snapshot.Ledger[capture.BytesSeen] > 0 {
+				return
 			}
 			h := hit{evidence: []Evidence{truth("lost", lost), text("down", strings.Join(down, ", "))}}
 			if lost {

@@ -41,6 +41,14 @@ func captureMisses() []nearMiss {
 		{id: "PERM-06", what: "a matter of permission", setup: denied(syscall.EACCES, true, true), each: nothing},
 		{id: "PERM-06", what: "a matter of support", setup: denied(syscall.ENOSYS, true, true), each: nothing},
 		{id: "ENV-01", what: "all that was asked for is there", setup: func(w *world) { w.facts.Interfaces = []string{"eth0"} }, each: nothing},
+		{id: "ENV-01", what: "what the kernel says now is not known, and nothing was missing at the start", setup: func(w *world) { w.facts.Interfaces = []string{"net1"}; w.kernel.Known &^= capture.KnownLinks }, each: nothing},
+		{id: "ENV-01", what: "it went away, which is ENV-02", setup: func(w *world) {
+			w.facts.Interfaces = []string{"eth0", "net1"}
+			w.addInterfaces("net1")
+			w.tick(0)
+			w.kernel.Interfaces = w.kernel.Interfaces[:2]
+		}, each: (*world).healthy},
+		{id: "ENV-03", what: "the application talks over loopback alone", setup: func(w *world) { w.kernel.Interface("eth0").Up = false }, each: func(w *world) { w.requests(8080, capture.RoleBoth, 1) }},
 		{id: "ENV-03", what: "links are not known", setup: func(w *world) { w.kernel.Known &^= capture.KnownLinks; w.kernel.Interfaces = w.kernel.Interfaces[:1] }, each: nothing},
 		{id: "ENV-06", what: "connections that came later", each: func(w *world) {
 			w.healthy()

@@ -85,10 +85,12 @@ func permissionFixtures() []fixture {
 			want: map[string]any{"asked_bytes": int64(8 << 20), "got_bytes": int64(1 << 20)}},
 		{id: "PERM-06", setup: denied(syscall.ENODEV, true, true), cause: nothing, undo: permitted, want: map[string]any{"error": "open packet socket: no such device"},
 			file: func(w *world) { w.facts.Err = fmt.Errorf("read file: record 3 is cut") }},
-		{id: "ENV-01", windows: 1, setup: func(w *world) { w.facts.Missing = []string{"net1"} }, cause: (*world).healthy, undo: func(w *world) { w.facts.Missing = nil },
-			subject: Subject{Interface: "net1"}, want: map[string]any{"present": "eth0, lo"}},
+		{id: "ENV-01", windows: 1, setup: func(w *world) { w.facts.Interfaces, w.facts.Missing = []string{"eth0", "net1"}, []string{"net1"} }, cause: (*world).healthy,
+			undo: func(w *world) { w.addInterfaces("net1") }, subject: Subject{Interface: "net1"}, want: map[string]any{"present": "eth0, lo"}},
 		{id: "ENV-03", setup: func(w *world) { w.kernel.Interface("eth0").Up = false }, cause: func(w *world) { w.frames(lo, capture.FrameTCP, 4) }, undo: func(w *world) { w.kernel.Interface("eth0").Up = true },
 			want: map[string]any{"lost": false, "down": "eth0"}},
+		{id: "ENV-03", setup: func(w *world) { w.kernel.Interface("eth0").Up = false }, cause: func(w *world) { w.frames(lo, capture.FrameTCP, 4) },
+			cure: func(w *world) { w.requests(8080, capture.RoleBoth, 50) }, want: map[string]any{"lost": false}},
 		{id: "ENV-06", also: []string{"OK-00"}, windows: 1, setup: func(w *world) {
 			w.kernel.Sockets[capture.SocketEstablished] = 2
 			w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5000")}, {Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5001")}}

@@ -130,7 +130,7 @@ func TestPermissionSuppressesTheEnvironment(t *testing.T) {
 		w := newWorld(t)
 		denied(tt.err, false, false)(w)
 		w.kernel.Interface("eth0").Up = false
-		w.facts.Missing = []string{"net1"}
+		w.facts.Interfaces, w.facts.Missing = []string{"net1"}, []string{"net1"}
 		w.kernel.Sockets[capture.SocketEstablished] = 1
 		w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5000")}}
 		w.run(2, nothing)

@@ -81,6 +81,7 @@ func TestDoctor(t *testing.T) {
 			[]string{"FAIL permission    uid 0, CAP_NET_RAW in sets effective, ", "seccomp mode 2", "  error PERM-03: ", "      |   seccompProfile:\n      |     type: RuntimeDefault\n"}, []string{"PERM-01: ", "PERM-02: "}},
 		{"only lo", false, (*exec.Cmd).Start, nil, false, exitWarning,
 			[]string{"ok   permission", "  warning ENV-03: This network namespace has only lo up.", "$ docker run --network container:APP "}, []string{"FAIL"}},
+		{"an application on lo alone", false, (*exec.Cmd).Start, nil, true, exitOK, []string{"ok   permission", "Nothing to mend was found.\n"}, []string{"ENV-03", "FAIL"}},
 		{"dead collector", true, (*exec.Cmd).Start, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"}, true, exitErrors,
 			[]string{"FAIL collector     traces by http/protobuf to http://127.0.0.1:4318/v1/traces: dial tcp 127.0.0.1:4318: connect: connection refused\n", "  error EXP-01: ", "      | - name: OTEL_EXPORTER_OTLP_ENDPOINT\n"}, []string{"EXP-02", "NET-SYN"}},
 		{"gRPC to an HTTP port", true, (*exec.Cmd).Start, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8080", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, true, exitErrors,

@@ -214,6 +214,23 @@ func TestRunIdle(t *testing.T) {
 	}
 }
 
+// TestInterfaceComes: what is said of a missing interface ends when it comes.
+func TestInterfaceComes(t *testing.T) {
+	ns := netnstest.New(t)
+	cmd, _, _ := command(t, "run", "--interface", "net1", "--exporter", "none", "--diagnosis-window", "1s")
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	startIn(t, ns, cmd)
+	stderr.await(t, "[warning] ENV-01: Interface net1 does not exist here; present: lo.\n")
+	netnstest.ConnectAs(t, ns, netnstest.New(t), "net1", 72)
+	stderr.await(t, "[warning] ENV-01 cleared: ")
+	cmd.Process.Signal(syscall.SIGTERM)
+	exitCode(t, cmd.Wait(), exitOK)
+	if _, end, _ := strings.Cut(stderr.String(), "stopping\n"); strings.Contains(end, "ENV-01") {
+		t.Errorf("it is told at the end:\n%s", end)
+	}
+}
+
 // startWithout starts a process without CAP_NET_RAW: a thread that gave it up for
 // ever makes it.
 func startWithout(t *testing.T, cmd *exec.Cmd) {
