@@ -81,6 +81,7 @@ func captureMisses() []nearMiss {
 			w.port(8080, capture.TCP, capture.RoleServer).Filtered.Add(5, 500)
 		}},
 		{id: "NONE-10", what: "payload at the beginning", setup: func(w *world) { w.requests(8080, capture.RoleServer, 1) }, each: func(w *world) { w.frames(eth0, capture.FrameTCP, 6) }},
+		{id: "NONE-11", what: "a run that goes on", each: nothing},
 	}
 }
 

@@ -21,6 +21,7 @@ type fixture struct {
 	cause   func(*world) // in each window
 	cure    func(*world) // in each window afterwards; healthy traffic when nil
 	undo    func(*world) // once, before the cure
+	ends    bool         // raised at the end alone, a quarter of a second after the start
 	quiet   bool         // the cure proves nothing: the leaf holds on for a while
 	subject Subject
 	want    map[string]any // evidence, by key
@@ -120,6 +121,8 @@ func nothingFixtures() []fixture {
 		{id: "NONE-09", setup: func(w *world) { w.listen("[::]:8080", "127.0.0.1:6060", "0.0.0.0:9090") }, cause: func(w *world) { w.requests(443, capture.RoleClient, 5) },
 			want: map[string]any{"ports": "8080, 9090", "seconds": float64(120)}},
 		{id: "NONE-10", setup: func(w *world) { w.listen(); w.kernel.Known &^= capture.KnownSockets }, cause: func(w *world) { w.frames(eth0, capture.FrameTCP, 6); w.frames(eth0, capture.FrameUDP, 4) }, want: map[string]any{"tcp": int64(6), "udp": int64(4)}},
+		{id: "NONE-11", ends: true, setup: func(w *world) { w.listen() }, cause: nothing, want: map[string]any{"seconds": 0.25, "frames": int64(0)}},
+		{id: "NONE-11", ends: true, cause: func(w *world) { w.frames(eth0, capture.FrameTCP, 3); w.frames(eth0, capture.FrameARP, 1) }, want: map[string]any{"frames": int64(4)}},
 	}
 }
 
@@ -391,6 +394,16 @@ func TestLeaves(t *testing.T) {
 			w := newWorld(t)
 			if fx.setup != nil {
 				fx.setup(w)
+			}
+			if fx.ends {
+				w.tick(0)
+				fx.cause(w)
+				final := w.tree.Final(w.now+second/4, w.input())
+				if len(final) != 1 || final[0].ID != fx.id {
+					t.Fatalf("at the end hold %v", final)
+				}
+				evidenceIs(t, &final[0], fx.want)
+				return
 			}
 			windows := fx.windows
 			if windows == 0 {

@@ -15,8 +15,43 @@ func (v *view) transportFrames() uint64 {
 }
 
 func nothingLeaves() []Leaf {
-	return []Leaf{idleLeaf(), blindLeaf(), otherInterfaceLeaf(), chatterLeaf(), selfOnlyLeaf(), probesOnlyLeaf(), noListenerLeaf(), unixSocketLeaf(), noInboundLeaf(), noPayloadLeaf()}
+	return []Leaf{idleLeaf(), blindLeaf(), otherInterfaceLeaf(), chatterLeaf(), selfOnlyLeaf(), probesOnlyLeaf(), noListenerLeaf(), unixSocketLeaf(), noInboundLeaf(), noPayloadLeaf(), tooShortLeaf()}
 }
+
+// idle reports whether no packet crossed in the span, as far as is known.
+func (v *view) idle() bool {
+	dropped, _ := v.drops()
+	packets, _ := v.devices()
+	return v.frames() == 0 && dropped == 0 && (!v.Capture.Live || packets == 0)
+}
+
+// silence counts windows without a packet, and remembers how many in a row are
+// usual: traffic that comes now and then is no news each time that it pauses.
+type silence struct {
+	windows int // in a row, to now
+	usual   int // the longest that was seen to end
+	busy    int // windows with packets since
+}
+
+// window takes the next window; memory is how many with packets are remembered.
+func (s *silence) window(idle bool, memory int) {
+	switch {
+	case idle:
+		s.windows++
+		return
+	case s.windows > 0 && s.windows >= s.usual:
+		s.usual, s.busy = s.windows, 0
+	default:
+		if s.busy++; s.busy >= memory {
+			s.usual = 0
+		}
+	}
+	s.windows = 0
+}
+
+// usualHere reports whether the silence is no longer than those before may lead
+// to expect.
+func (s *silence) usualHere() bool { return s.windows <= 2*s.usual }
 
 func idleLeaf() Leaf {
 	return Leaf{
@@ -24,31 +59,25 @@ func idleLeaf() Leaf {
 		Path:      []Step{{"Can we capture?", "yes"}, {"Did packets arrive?", "no"}, {"Does the kernel say that packets crossed?", "no"}},
 		Condition: "no frame was read, and the counters of the captured interfaces did not move; in a file: it holds no packet",
 		Meaning:   "There was nothing to capture. The capture itself works: the kernel's own counters agree that no packet crossed.",
-		Guard:     "A pod with little traffic looks idle for a while: the sentence says for how long. Without the kernel's counters the finding is only likely.",
+		Guard:     "A pod with little traffic looks idle for a while: the sentence says for how long. Silences that were seen to end are usual here: while they are remembered, one must last twice as long. Without the kernel's counters the finding is only likely.",
 		Raise:     2, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "seconds", Description: "how long the look was"}, {Name: "device_packets", Description: "packets that the interfaces counted meanwhile"}, {Name: "file", Description: "the capture file"}},
 		Body:     "No packet crossed[[ in {{seconds}} s]][[: the capture file {{file}} holds none]][[; the interfaces' own counters agree ({{device_packets}}), so the capture itself works]].",
 		Remedy: Remedy{Summary: "Send a test request, and check that the Service has this pod among its endpoints.",
 			Command: "kubectl exec POD -- wget -qO- http://localhost:PORT/; kubectl get endpointslices -l kubernetes.io/service-name=SERVICE"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
-			if v.frames() > 0 {
+			switch {
+			case !v.idle():
 				return
-			}
-			if !v.Capture.Live {
+			case !v.Capture.Live:
 				emit(hit{evidence: []Evidence{text("file", v.Capture.File)}})
 				return
-			}
-			if dropped, _ := v.drops(); dropped > 0 {
+			case !v.final && v.silence.usualHere():
 				return
 			}
-			ev := []Evidence{seconds("seconds", v.seconds)}
-			packets, known := v.devices()
-			if packets > 0 {
-				return
-			}
-			h := hit{evidence: ev}
-			if known {
-				h.evidence = append(ev, number("device_packets", packets))
+			h := hit{evidence: []Evidence{seconds("seconds", v.seconds)}}
+			if packets, known := v.devices(); known {
+				h.evidence = append(h.evidence, number("device_packets", packets))
 			} else {
 				h.sharper, h.severity, h.confidence = true, Warning, Likely
 			}
@@ -289,6 +318,36 @@ func noPayloadLeaf() Leaf {
 			emit(hit{evidence: []Evidence{
 				number("tcp", l[capture.FrameTCP]+l[capture.DatagramTCP]), number("udp", l[capture.FrameUDP]+l[capture.DatagramUDP]),
 				number("icmp", l[capture.FrameICMP]+l[capture.FrameICMPv6]+l[capture.DatagramICMP]), number("other", l[capture.FrameOther]+l[capture.DatagramOther])}})
+		},
+	}
+}
+
+// leastSeconds is how long a live capture must last before what did not come
+// means anything.
+const leastSeconds = 0.5
+
+// brief reports whether the run is over before absence could prove anything.
+func (v *view) brief() bool { return v.final && v.Capture.Live && v.running < leastSeconds }
+
+// patient reports whether the leaf concludes from what did not come: of the
+// first two classes it is those that wait for several windows.
+func (l *Leaf) patient() bool { return l.Class <= Nothing && l.Raise > 1 }
+
+func tooShortLeaf() Leaf {
+	return Leaf{
+		ID: "NONE-11", Title: "The capture was too short", Class: Nothing, Severity: Warning, Confidence: Certain,
+		Path:      []Step{{"Can we capture?", "yes"}, {"Did the capture last long enough to tell?", "no"}},
+		Condition: "a live capture ended within half a second of its start, and no HTTP message was read",
+		Meaning:   "Nothing can be concluded from what did not come in so short a time: wiretell was told to stop as soon as it had begun. No leaf of this part of the tree is weighed then.",
+		Guard:     "Only at the end of a live run. What did come is judged all the same, and capture files may be as short as they like.",
+		Raise:     1, Clear: 1, Live: true,
+		Evidence: []Key{{Name: "seconds", Description: "how long the capture lasted"}, {Name: "frames", Description: "packets read meanwhile"}},
+		Body:     "The capture ended within half a second of its start, with {{frames packet|packets}} read: too short to conclude from what did not come.",
+		Remedy:   Remedy{Summary: "Let it run for longer. With --until-eof it ends as soon as standard input does: keep that open.", Command: "wiretell run --duration 30s"},
+		check: func(v *view, _ *Leaf, emit func(hit)) {
+			if v.brief() && !Useful(v.Input) {
+				emit(hit{evidence: []Evidence{seconds("seconds", v.running), number("frames", v.frames())}})
+			}
 		},
 	}
 }

@@ -53,6 +53,7 @@ type Tree struct {
 	coverFirst, coverBase coverage
 
 	seen     *observed
+	silence  silence
 	ports    []portView // memory for views
 	hits     []hit
 	unlisted uint64
@@ -94,6 +95,10 @@ func (t *Tree) Tick(now capture.Time, in Input) []Finding {
 	}
 	closed := now.Sub(t.windowStart) >= t.cfg.Window
 	v := t.view(now, &in, closed, false)
+	if closed && in.Snapshot != nil {
+		t.silence.window(v.idle(), t.cfg.Quiet)
+		v.silence = t.silence
+	}
 	t.evaluate(v, closed)
 	out := t.publish(v)
 	if closed {
@@ -248,7 +253,7 @@ func (t *Tree) evaluate(v *view, closed bool) {
 	for i := range t.leaves {
 		l := &t.leaves[i]
 		applies := v.Capture.Live && l.Live || !v.Capture.Live && l.File
-		if !applies || !closed && l.Raise > 0 {
+		if !applies || !closed && l.Raise > 0 || l.patient() && v.brief() {
 			t.rate(v, i)
 			continue
 		}

@@ -23,6 +23,7 @@ type view struct {
 	base    *capture.Snapshot
 	cover   coverage
 	seen    *observed
+	silence silence
 	exports []exportView
 	// worst is the greatest severity of what holds, for the leaf that says all
 	// is well.

@@ -84,7 +84,14 @@ func TestRunUntilEOF(t *testing.T) {
 		t.Errorf("%d of 1 exchange:\n%s%s", n, stdout, stderr)
 	}
 
-	cmd, _, _ = command(t, "run", "--duration=1s") // its input is empty from the start
+	cmd, _, short := command(t, "run", "--until-eof") // its input is empty from the start
+	startIn(t, ns, cmd)
+	exitCode(t, cmd.Wait(), exitOK)
+	if !strings.Contains(short.String(), "warning NONE-11: The capture ended within half a second of its start") || strings.Contains(short.String(), "NONE-01") || strings.Contains(short.String(), "ENV-04") {
+		t.Errorf("a run of no length: %s", short)
+	}
+
+	cmd, _, _ = command(t, "run", "--duration=1s")
 	other := new(transcript)
 	cmd.Stderr = other
 	startIn(t, ns, cmd)
