@@ -55,11 +55,16 @@ var plan = []room{
 	{4, "exporter/selector", []string{"capture", "exporter"}},
 	{4, "exporter/text", []string{"capture", "capture/diagnosis", "exporter"}},
 
+	{5, "exporter/pipeline", []string{
+		"capture", "capture/afpacket", "capture/diagnosis", "capture/filter", "capture/netns", "capture/observer",
+		"exporter", "exporter/otel", "exporter/record", "exporter/selector",
+	}},
+
 	{4, "cmd/wiretell/explain", []string{"capture", "capture/diagnosis", "capture/icmp", "semconv"}},
 
-	{5, "cmd/wiretell", []string{
-		"capture", "capture/afpacket", "capture/diagnosis", "capture/filter", "capture/netns", "capture/observer", "capture/pcap",
-		"cmd/wiretell/explain", "exporter", "exporter/endpoint", "exporter/otel", "exporter/record", "exporter/selector", "exporter/text", "semconv",
+	{6, "cmd/wiretell", []string{
+		"capture", "capture/afpacket", "capture/diagnosis", "capture/netns", "capture/pcap",
+		"cmd/wiretell/explain", "exporter", "exporter/endpoint", "exporter/otel", "exporter/pipeline", "exporter/selector", "exporter/text", "semconv",
 	}},
 }
 

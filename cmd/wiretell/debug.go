@@ -83,8 +83,8 @@ func flagWords(f capture.Flags) string {
 }
 
 // tablesOnSignal prints the tables at each SIGUSR1, at the next snapshot.
-func tablesOnSignal(p *pipeline) (cancel func()) {
-	p.desk.Inspected = func(s *capture.Snapshot) { writeTables(p.stderr, s) }
+func tablesOnSignal(p *job) (cancel func()) {
+	p.Desk.Inspected = func(s *capture.Snapshot) { writeTables(p.stderr, s) }
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	done := make(chan struct{})
@@ -92,7 +92,7 @@ func tablesOnSignal(p *pipeline) (cancel func()) {
 		for {
 			select {
 			case <-asked:
-				p.desk.Inspect()
+				p.Desk.Inspect()
 			case <-done:
 				return
 			}

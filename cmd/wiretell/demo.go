@@ -55,15 +55,16 @@ func demo(proc process) error {
 	flags := &observeFlags{}
 	flags.add(pflag.NewFlagSet("demo", pflag.ContinueOnError))
 	flags.jsonPath, flags.quiet = file, true
-	p := &pipeline{flags: flags, live: true, deadline: 10 * time.Second, process: process{
+	p := &job{flags: flags, process: process{
 		stdout: proc.stdout, stderr: proc.stderr, env: environment{"OTEL_SERVICE_NAME=shop"},
 	}}
-	cfg, _, err := flags.observerConfig(capture.LinkEthernet)
+	p.Live, p.Deadline = true, 10*time.Second
+	cfg, _, err := flags.Observer(capture.LinkEthernet)
 	if err != nil {
 		return err
 	}
 	cfg.SnapshotEvery = time.Second
-	p.observer = cfg
+	p.Observer = cfg
 	src, err := afpacket.Open(afpacket.Config{})
 	if err != nil {
 		return failed(err, "the demo needs packet sockets in a user namespace of its own")
@@ -76,10 +77,10 @@ func demo(proc process) error {
 	if err := p.exporters(); err != nil {
 		return err
 	}
-	p.desk.Facts = diagnosis.CaptureFacts{Live: true, RingAsked: afpacket.DefaultRingBytes, RingGot: src.RingBytes()}
-	p.desk.Tree = diagnosis.New(diagnosis.Config{})
-	p.desk.Kernel = netns.NewReader(netns.Options{}).Read
-	p.desk.KernelEvery = time.Second
+	p.Desk.Facts = diagnosis.CaptureFacts{Live: true, RingAsked: afpacket.DefaultRingBytes, RingGot: src.RingBytes()}
+	p.Desk.Tree = diagnosis.New(diagnosis.Config{})
+	p.Desk.Kernel = netns.NewReader(netns.Options{}).Read
+	p.Desk.KernelEvery = time.Second
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.run(src)
@@ -101,8 +102,8 @@ nothing but the packets; this is what it tells:
 	if err := printTelemetry(proc.stdout, file); err != nil {
 		return failed(err, "")
 	}
-	printLedger(proc.stdout, &p.last)
-	if bad := p.last.Ledger.Check(); len(bad) > 0 {
+	printLedger(proc.stdout, &p.Last)
+	if bad := p.Last.Ledger.Check(); len(bad) > 0 {
 		return failed(bad[0], "please report this")
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/wiretell/wiretell/capture/diagnosis"
 	"github.com/wiretell/wiretell/capture/netns"
 	"github.com/wiretell/wiretell/exporter/otel"
+	"github.com/wiretell/wiretell/exporter/pipeline"
 )
 
 // probeTimeout is how long doctor waits for the Collector's answer, and for a
@@ -35,7 +36,7 @@ type doctorFlags struct {
 var doctorFormats = []string{"text", "json"}
 
 func newDoctor(proc process) *cobra.Command {
-	f := doctorFlags{runFlags: runFlags{window: 30 * time.Second, deadline: 2 * time.Second, whenDenied: deniedModes[0]}}
+	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:   "doctor [FILE...]",
 		Short: "Check once what a run would meet here: permission, interfaces, Collector, traffic",
@@ -54,6 +55,7 @@ than information was found, with 10 for warnings, with 11 for errors.
 	}
 	f.add(cmd.Flags())
 	f.addCapture(cmd.Flags())
+	f.Deadline = 2 * time.Second
 	cmd.Flags().StringSliceVar(&f.local, "local", nil, "`addresses` or prefixes that are local: they tell server from client spans")
 	cmd.Flags().DurationVar(&f.captureFor, "capture-for", 5*time.Second, "how long doctor captures")
 	cmd.Flags().StringVar(&f.format, "format", doctorFormats[0], "how doctor reports, by `name`: text or json")
@@ -79,10 +81,11 @@ func (f *doctorFlags) run(proc process, files []string) error {
 	case !slices.Contains(doctorFormats, f.format):
 		return usagef("--format: %q is not one of %s", f.format, strings.Join(doctorFormats, ", "))
 	}
-	f.record.dir = "" // a run's settings, but the directory is that run's
+	f.Record.Dir = "" // a run's settings, but the directory is that run's
 	silent := proc
 	silent.stderr = io.Discard // what is said on the way is in the report
-	p := &pipeline{flags: &f.observeFlags, process: silent, deadline: f.deadline, terse: true}
+	p := &job{flags: &f.observeFlags, process: silent}
+	p.Terse, p.Deadline = true, f.Deadline
 	var checks []checked
 	var err error
 	if len(files) > 0 {
@@ -91,13 +94,13 @@ func (f *doctorFlags) run(proc process, files []string) error {
 	} else {
 		checks, err = f.live(p)
 	}
-	if err != nil && p.report().Seen == "" {
+	if err != nil && p.Report().Seen == "" {
 		return err // nothing was looked at
 	}
-	if writeErr := f.report(proc.stdout, checks, p.report()); writeErr != nil {
+	if writeErr := f.report(proc.stdout, checks, p.Report()); writeErr != nil {
 		return failed(fmt.Errorf("standard output: %w", cause(writeErr)), "")
 	}
-	switch worst := p.report().Worst; {
+	switch worst := p.Report().Worst; {
 	case err != nil:
 		return err
 	case worst == diagnosis.Error:
@@ -109,8 +112,7 @@ func (f *doctorFlags) run(proc process, files []string) error {
 }
 
 // live looks around, and captures for a moment.
-func (f *doctorFlags) live(p *pipeline) ([]checked, error) {
-	p.live = true
+func (f *doctorFlags) live(p *job) ([]checked, error) {
 	cfg, _, err := otel.ConfigFromEnv(p.env.get)
 	if err != nil {
 		return nil, &exitError{code: exitUsage, err: err}
@@ -121,7 +123,7 @@ func (f *doctorFlags) live(p *pipeline) ([]checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := &p.desk.Facts
+	facts := &p.Desk.Facts
 	checks := []checked{permission(allowed, facts.Err)}
 	var kernel capture.Kernel
 	if err := netns.NewReader(netns.Options{}).Read(&kernel); err != nil {
@@ -137,9 +139,8 @@ func (f *doctorFlags) live(p *pipeline) ([]checked, error) {
 		checks = append(checks, ring)
 	}
 	checks = append(checks, there, f.collector(p, cfg))
-	f.diagnose(p)
 	if src == nil {
-		blind := &blindSource{every: time.Second, end: make(chan struct{})}
+		blind := pipeline.NewBlind()
 		blind.Stop()
 		_, err = p.run(blind)
 		return checks, err
@@ -220,7 +221,7 @@ func listeners(k *capture.Kernel) checked {
 }
 
 // beside asks whether a run is here already: its port is no application's.
-func (f *doctorFlags) beside(p *pipeline) checked {
+func (f *doctorFlags) beside(p *job) checked {
 	c := checked{What: "wiretell run", OK: true, Lines: []string{"none answers here"}}
 	if f.listen == listenOff {
 		c.Lines[0] = "not asked: --listen is off"
@@ -237,15 +238,15 @@ func (f *doctorFlags) beside(p *pipeline) checked {
 		return c
 	}
 	if at, err := net.ResolveTCPAddr("tcp", f.listen); err == nil {
-		p.own.Listen(at.AddrPort())
-		p.desk.Facts.OwnPorts = []uint16{uint16(at.Port)}
+		p.Own.Listen(at.AddrPort())
+		p.Desk.Facts.OwnPorts = []uint16{uint16(at.Port)}
 	}
 	return c
 }
 
 // collector asks the receivers of telemetry with an empty request; what comes
 // of it is evidence for the tree.
-func (f *doctorFlags) collector(p *pipeline, cfg otel.Config) checked {
+func (f *doctorFlags) collector(p *job, cfg otel.Config) checked {
 	c := checked{What: "collector", OK: true}
 	if !cfg.Configured && !slices.Contains(f.exporters, "otlp") || f.exporters != nil && !slices.Contains(f.exporters, "otlp") {
 		c.Lines = []string{"none: no OTEL_* variable names an exporter or endpoint; a run prints one line per observation"}
@@ -257,7 +258,7 @@ func (f *doctorFlags) collector(p *pipeline, cfg otel.Config) checked {
 	for _, s := range []*otel.SignalConfig{&cfg.Traces, &cfg.Metrics, &cfg.Logs} {
 		s.Timeout = min(s.Timeout, probeTimeout)
 	}
-	cfg.Version, cfg.OwnFlows = version, &p.own
+	cfg.Version, cfg.OwnFlows = version, &p.Own
 	health, err := otel.Probe(context.Background(), cfg)
 	if err != nil {
 		c.OK, c.Lines = false, []string{err.Error()}
@@ -275,7 +276,7 @@ func (f *doctorFlags) collector(p *pipeline, cfg otel.Config) checked {
 	if len(health) == 0 {
 		c.Lines = []string{"none: nothing goes by OTLP"}
 	}
-	p.desk.Exporters = append(p.desk.Exporters, probed(health))
+	p.Desk.Exporters = append(p.Desk.Exporters, probed(health))
 	return c
 }
 

@@ -18,7 +18,7 @@ const (
 
 // lastWords writes the conclusion of a run that ended with err to the
 // termination log. The default is written only where somebody made it.
-func (f *runFlags) lastWords(p *pipeline, err error) {
+func (f *runFlags) lastWords(p *job, err error) {
 	if f.termLog == "" {
 		return
 	}
@@ -28,7 +28,7 @@ func (f *runFlags) lastWords(p *pipeline, err error) {
 	}
 	file, openErr := os.OpenFile(f.termLog, flags, 0o644)
 	if openErr == nil {
-		_, openErr = file.WriteString(conclusion(p.report(), err))
+		_, openErr = file.WriteString(conclusion(p.Report(), err))
 		openErr = errors.Join(openErr, file.Close())
 	}
 	if openErr != nil && f.termLog != defaultTerminationLog {

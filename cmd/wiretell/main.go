@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/wiretell/wiretell/exporter/pipeline"
 )
 
 // version is set when the binary is linked.
@@ -69,6 +71,10 @@ func run(args []string, proc process) int {
 	}
 	if !errors.As(err, &e) {
 		e = &exitError{code: exitUsage, err: plain(err)}
+		var m *pipeline.Mistake
+		if errors.As(err, &m) {
+			e.hint = m.Hint
+		}
 	}
 	if e.code == exitUsage && e.hint == "" {
 		e.hint = fmt.Sprintf("%q lists what is understood", cmd.CommandPath()+" --help")

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wiretell/wiretell/capture/diagnosis"
+	"github.com/wiretell/wiretell/exporter/pipeline"
 )
 
 type readFlags struct {
@@ -80,11 +81,13 @@ func (f *readFlags) read(proc process, files []string) error {
 	if f.deadline < 0 {
 		return usagef("--shutdown-timeout must not be negative")
 	}
-	return f.observe(&pipeline{flags: &f.observeFlags, process: proc, deadline: f.deadline}, files)
+	p := &job{flags: &f.observeFlags, process: proc}
+	p.Deadline = f.deadline
+	return f.observe(p, files)
 }
 
 // observe reads the files into p to their end, and concludes.
-func (f *readFlags) observe(p *pipeline, files []string) error {
+func (f *readFlags) observe(p *job, files []string) error {
 	local, err := localPrefixes(f.local)
 	if err != nil {
 		return err
@@ -94,16 +97,16 @@ func (f *readFlags) observe(p *pipeline, files []string) error {
 	if !src.begin() {
 		return failed(src.damage, fileHint(src.damage))
 	}
-	cfg, prog, err := f.observerConfig(src.link())
+	cfg, prog, err := f.Observer(src.link())
 	if err != nil {
 		return err
 	}
 	cfg.Local = local
 	cfg.VerifyChecksums = f.verifyChecksums
-	p.observer = cfg
-	facts := diagnosis.CaptureFacts{File: fileNames(files), Selection: f.selection}
+	p.Observer = cfg
+	facts := diagnosis.CaptureFacts{File: fileNames(files), Selection: f.Select}
 	if prog != nil {
-		facts.FilterExpr, facts.FilterPorts = prog.Expr(), filterPorts(prog)
+		facts.FilterExpr, facts.FilterPorts = prog.Expr(), pipeline.FilterPorts(prog)
 	}
 	defer stopReading(p, src)()
 	if err := p.exporters(); err != nil {
@@ -112,8 +115,8 @@ func (f *readFlags) observe(p *pipeline, files []string) error {
 	if err := p.record(src); err != nil {
 		return err
 	}
-	p.desk.Tree = diagnosis.New(diagnosis.Config{})
-	p.desk.Facts = facts
+	p.Desk.Tree = diagnosis.New(diagnosis.Config{})
+	p.Desk.Facts = facts
 	_, err = p.run(src)
 	lost := p.shutdown()
 	bad := p.conclude()
@@ -134,7 +137,7 @@ func (f *readFlags) observe(p *pipeline, files []string) error {
 
 // stopReading ends the reading of src at the first signal, so that what was
 // read is still exported; a second signal ends the process at once.
-func stopReading(p *pipeline, src *chain) (cancel func()) {
+func stopReading(p *job, src *chain) (cancel func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	done := make(chan struct{})

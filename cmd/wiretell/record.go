@@ -5,79 +5,38 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/wiretell/wiretell/capture"
-	"github.com/wiretell/wiretell/exporter/record"
+	"github.com/wiretell/wiretell/exporter/pipeline"
 )
 
-// recordFlags are the settings of --record.
-type recordFlags struct {
-	dir     string
-	all     bool
-	payload bool
-	memory  int
-	follow  time.Duration
-	files   int
-	bytes   int
-	age     time.Duration
-}
-
-func (r *recordFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&r.dir, "record", "", "write the packets of each connection with an error (of those that --select selects) to a capture file in this `directory`")
-	f.BoolVar(&r.all, "record-all", false, "write all packets to --record, in files that follow each other")
-	f.BoolVar(&r.payload, "record-payload", false, "record payload too, with whatever secrets it holds; by default headers only")
-	f.IntVar(&r.memory, "record-memory", record.DefaultMemory, "`bytes` of the latest packets that are remembered for --record, and as many for files in the making")
-	f.DurationVar(&r.follow, "record-follow", record.DefaultFollow, "how long a connection is recorded after its latest error")
-	f.IntVar(&r.files, "record-files", 100, "most files kept in --record, a `number`; the oldest go first")
-	f.IntVar(&r.bytes, "record-bytes", 100<<20, "most `bytes` of files kept in --record")
-	f.DurationVar(&r.age, "record-age", 7*24*time.Hour, "how long a file is kept in --record; 0 for ever")
-}
-
-// check reports settings that cannot be meant.
-func (r *recordFlags) check() error {
-	switch {
-	case r.dir == "" && (r.all || r.payload):
-		return &exitError{code: exitUsage, err: fmt.Errorf("--record-all and --record-payload need --record"), hint: "--record DIRECTORY says where to"}
-	case r.memory < record.MinMemory || r.memory > record.MaxMemory:
-		return usagef("--record-memory must be from %d to %d", record.MinMemory, record.MaxMemory)
-	case r.follow < 0:
-		return usagef("--record-follow must not be negative")
-	case r.files < 1:
-		return usagef("--record-files must be greater than 0")
-	case r.bytes < r.memory/4:
-		return usagef("--record-bytes must be at least a quarter of --record-memory, which a file may reach")
-	case r.age < 0:
-		return usagef("--record-age must not be negative")
-	}
-	return nil
+// addRecord adds the settings of --record.
+func addRecord(f *pflag.FlagSet, r *pipeline.Record) {
+	f.StringVar(&r.Dir, "record", "", "write the packets of each connection with an error (of those that --select selects) to a capture file in this `directory`")
+	f.BoolVar(&r.All, "record-all", false, "write all packets to --record, in files that follow each other")
+	f.BoolVar(&r.Payload, "record-payload", false, "record payload too, with whatever secrets it holds; by default headers only")
+	f.IntVar(&r.Memory, "record-memory", r.Memory, "`bytes` of the latest packets that are remembered for --record, and as many for files in the making")
+	f.DurationVar(&r.Follow, "record-follow", r.Follow, "how long a connection is recorded after its latest error")
+	f.IntVar(&r.Files, "record-files", r.Files, "most files kept in --record, a `number`; the oldest go first")
+	f.IntVar(&r.Bytes, "record-bytes", r.Bytes, "most `bytes` of files kept in --record")
+	f.DurationVar(&r.Age, "record-age", r.Age, "how long a file is kept in --record; 0 for ever")
 }
 
 // record adds the recorder to the pipeline, when one is asked for. Privileges
 // that would let it write where it may not later must have been dropped.
-func (p *pipeline) record(src capture.Source) error {
-	f := &p.flags.record
-	if f.dir == "" {
-		return nil
-	}
-	selection, err := p.flags.selector() // one of its own: it is used on another goroutine
-	if err != nil {
+func (p *job) record(src capture.Source) error {
+	r, err := p.flags.Recorder(src, !p.Live)
+	var m *pipeline.Mistake
+	switch {
+	case errors.As(err, &m):
 		return err
+	case err != nil:
+		return failed(fmt.Errorf("--record %s: %w", p.flags.Record.Dir, cause(err)), recordHint(err))
+	case r != nil: // a nil *record.Recorder is no nil interface
+		p.Observer.Recorder = r
 	}
-	follow := f.follow
-	if follow == 0 {
-		follow = -1
-	}
-	r, err := record.New(record.Config{
-		Dir: f.dir, Source: src, Select: selection, All: f.all, Payload: f.payload, Memory: f.memory, Follow: follow,
-		Files: f.files, Bytes: int64(f.bytes), Age: f.age, Wait: !p.live,
-	})
-	if err != nil {
-		return failed(fmt.Errorf("--record %s: %w", f.dir, cause(err)), recordHint(err))
-	}
-	p.observer.Recorder = r
 	return nil
 }
 
@@ -93,8 +52,8 @@ func recordHint(err error) string {
 }
 
 // tellRecording says what was recorded.
-func (p *pipeline) tellRecording() {
-	s := &p.last.Recording
+func (p *job) tellRecording() {
+	s := &p.Last.Recording
 	if s.Memory == 0 {
 		return
 	}
@@ -103,7 +62,7 @@ func (p *pipeline) tellRecording() {
 	if n[capture.RecordingWritten] == 1 {
 		files = "file"
 	}
-	line := fmt.Sprintf("recorded %d %s (%d bytes) to %s", n[capture.RecordingWritten], files, s.Bytes, p.flags.record.dir)
+	line := fmt.Sprintf("recorded %d %s (%d bytes) to %s", n[capture.RecordingWritten], files, s.Bytes, p.flags.Record.Dir)
 	for _, more := range []struct {
 		outcome capture.RecordingOutcome
 		words   string
