@@ -140,6 +140,10 @@ func trafficMisses() []nearMiss {
 			w.unparsed(8080, capture.TCP, capture.RoleServer, capture.ReasonUnknownProtocol, 40)
 			w.payload(w.port(8080, capture.TCP, capture.RoleServer), 50)
 		}},
+		{id: "PROTO-03", what: "port 0 is nobody's", each: func(w *world) { w.unparsed(0, capture.TCP, capture.RoleUnknown, capture.ReasonUnknownProtocol, 90) }},
+		{id: "H2-01", what: "the ports beyond the bound, counted together", each: func(w *world) {
+			w.unparsed(0, capture.TCP, capture.RoleServer, capture.ReasonHTTP2, 90).Overflow = true
+		}},
 		{id: "PROTO-03", what: "UDP", each: func(w *world) { w.unparsed(9000, capture.UDP, capture.RoleServer, capture.ReasonUnknownProtocol, 90) }},
 		{id: "PROTO-04", what: "messages are read again", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 50)

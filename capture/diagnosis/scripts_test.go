@@ -128,7 +128,8 @@ func TestOnTheWire(t *testing.T) {
 		{"PROXY protocol", []talk{{false, "PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\n" + get}, {true, ok}}, []string{"OK-00", "PROTO-01"}, "1 connection on port 9000 begins with a PROXY protocol header"},
 		{"Redis", []talk{{false, "*1\r\n$4\r\nPING\r\n"}, {true, "+PONG\r\n"}}, []string{"PROTO-02"}, "Port 9000 is redis, not HTTP"},
 		{"SSH, whose server speaks first", []talk{{true, "SSH-2.0-OpenSSH_9.6\r\n"}, {false, "SSH-2.0-OpenSSH_9.6\r\n"}}, []string{"PROTO-02"}, "Port 9000 is ssh, not HTTP"},
-		{"something else", []talk{{false, "\x01\x02\x03\x04\x05\x06\x07\x08\x09"}, {true, "\x08\x07\x06\x05\x04\x03"}}, []string{"PROTO-03"}, "a protocol that is not known"},
+		{"something else", []talk{{false, "\x01\x02\x03\x04\x05\x06\x07\x08\x09"}, {true, "\x08\x07\x06\x05\x04\x03"}, {false, "\x01\x02"}}, []string{"PROTO-03"}, "a protocol that is not known"},
+		{"too little of something else", []talk{{false, "\x01\x02\x03\x04\x05\x06\x07\x08\x09"}, {true, "\x08\x07\x06\x05\x04\x03"}}, []string{"PROTO-05"}, "15 of no known protocol"},
 		{"a response too many", []talk{{false, get}, {true, ok}, {true, ok}}, []string{"DIR-07"}, "1 response that no request asked for"},
 		{"a goodbye", []talk{{false, get}, {true, ok}, {true, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"}}, []string{"OK-00"}, "Healthy"},
 	} {

@@ -15,6 +15,7 @@ func reasonCheck(t capture.Transport, why capture.Reason) func(*view, *Leaf, fun
 		u := p.Unparsed[why]
 		switch {
 		case p.Transport != t:
+		case p.Port == 0: // nobody's: reserved (RFC 6335, section 6), or all ports beyond the bound together
 		case p.payload() == 0:
 			return nil, quiet
 		case float64(u.Packets) >= l.threshold(v, "packets") && 100*ratio(u.Packets, p.payload()) >= l.threshold(v, "share"):
@@ -146,8 +147,9 @@ func unknownProtocolLeaf() Leaf {
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: no parser knows the bytes"}},
 		Condition:  "most TCP packets with payload on a port belong to no protocol that wiretell knows",
 		Meaning:    "The port speaks something else than HTTP or TLS, or wiretell joined in the middle of a message.",
-		Guard:      "Compressed or encrypted data joined midway looks unknown as well. UDP is never counted here. A protocol that is known by sight is PROTO-02.",
-		Thresholds: reasonThresholds(5, 50), Raise: 1, Clear: 2, Live: true, File: true,
+		Guard:      "Compressed or encrypted data joined midway looks unknown as well. One or two packets prove no protocol: what they were is left to PROTO-05. UDP is never counted here. A protocol that is known by sight is PROTO-02.",
+		Thresholds: []Threshold{{"packets", "packets", 5, 3}, {"share", "percent of the port's packets with payload", 50, 50}},
+		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
 		Body:     "Port {{port}}[[ ({{direction}})]] speaks a protocol that is not known ({{packets packet|packets}}, {{share}} %).",
 		Remedy:   Remedy{Summary: "If that port is not HTTP, leave it out; if it is, restart the client so that a connection is seen from its start, and report a sample.", Command: "wiretell run --filter 'not port {{port}}'"},
