@@ -88,7 +88,7 @@ func detectRequest(b []byte) Verdict {
 		if n := len(line); n > 0 && line[n-1] == '\r' {
 			line = line[:n-1]
 		}
-		if r, why := parseRequestLine(line); why != capture.ReasonNone || !plausibleTarget(r) {
+		if method, target, _, why := parseRequestLine(line); why != capture.ReasonNone || !plausibleTarget(method, target) {
 			return No
 		}
 		return Request
@@ -102,7 +102,7 @@ func detectRequest(b []byte) Verdict {
 	if len(rest) < enoughTarget || len(b) < 16<<10 && !KnownMethod(b[:m]) {
 		return More
 	}
-	if !KnownMethod(b[:m]) || !plausibleTarget(requestLine{method: b[:m], target: rest}) {
+	if !KnownMethod(b[:m]) || !plausibleTarget(b[:m], rest) {
 		return No
 	}
 	return Request
@@ -111,16 +111,16 @@ func detectRequest(b []byte) Verdict {
 // plausibleTarget reports whether the target begins as one of the four forms of
 // RFC 9112, section 3.2: origin-form, absolute-form, authority-form (CONNECT
 // alone) and asterisk-form.
-func plausibleTarget(r requestLine) bool {
-	switch t := r.target; {
-	case len(t) == 0:
+func plausibleTarget(method, target []byte) bool {
+	switch {
+	case len(target) == 0:
 		return false
-	case t[0] == '/', len(t) == 1 && t[0] == '*':
+	case target[0] == '/', len(target) == 1 && target[0] == '*':
 		return true
-	case string(r.method) == "CONNECT":
-		return bytes.IndexByte(t, ':') > 0
+	case string(method) == "CONNECT":
+		return bytes.IndexByte(target, ':') > 0
 	default:
-		return authority(t) != nil
+		return authority(target) != nil
 	}
 }
 
@@ -147,11 +147,11 @@ func headAt(b []byte, from capture.Side, proven bool) (ok, open bool) {
 			return false, false
 		}
 	} else {
-		r, why := parseRequestLine(line)
-		if why != capture.ReasonNone || !KnownMethod(r.method) || !plausibleTarget(r) || bytes.IndexByte(r.target, ' ') >= 0 {
+		method, target, version, why := parseRequestLine(line)
+		if why != capture.ReasonNone || !KnownMethod(method) || !plausibleTarget(method, target) || bytes.IndexByte(target, ' ') >= 0 {
 			return false, false
 		}
-		proven = proven || r.version == 10 || len(rest) == 2
+		proven = proven || version == 10 || len(rest) == 2
 	}
 	j := bytes.IndexByte(rest, '\n')
 	switch {

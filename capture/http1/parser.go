@@ -76,7 +76,10 @@ func (g *segment) offset() uint64 { return g.at.Offset + uint64(g.i) }
 func (p *Parser) Data(at capture.Mark, from capture.Side, b []byte) {
 	s := &p.sides[from]
 	p.pool.now = at.Time
-	g := segment{at: at, from: from, b: b}
+	// Filled in place: a literal would be made elsewhere and copied.
+	var g segment
+	g.at.Time, g.at.Offset, g.at.Acked = at.Time, at.Offset, at.Acked
+	g.from, g.b = from, b
 	for g.i < len(b) {
 		switch s.state {
 		case stateStart:
@@ -140,9 +143,10 @@ func (p *Parser) start(s *stream, g *segment) {
 		return
 	}
 	m := p.pool.message()
-	m.at = capture.Mark{Time: g.at.Time, Offset: g.offset(), Acked: g.at.Acked}
+	m.at.Time, m.at.Offset, m.at.Acked = g.at.Time, g.offset(), g.at.Acked
 	m.tentative, s.tentative = s.tentative, false
 	s.msg, s.state = m, stateHead
+	p.readHead(s, g)
 }
 
 // tlsRecords is the first of the four content types of TLS records (RFC 8446,
@@ -163,7 +167,7 @@ func (p *Parser) refuseStart(s *stream, from capture.Side, b []byte) capture.Rea
 	}
 	if from == capture.Server {
 		const want = "http/"
-		if n := min(len(b), len(want)); !equalFold(b[:n], want[:n]) {
+		if n := min(len(b), len(want)); string(b[:n]) != "HTTP/" && !equalFold(b[:n], want[:n]) {
 			return capture.ReasonBadStartLine
 		}
 	}
@@ -173,7 +177,7 @@ func (p *Parser) refuseStart(s *stream, from capture.Side, b []byte) capture.Rea
 // readHead reads lines up to the empty one that ends the head.
 func (p *Parser) readHead(s *stream, g *segment) {
 	m := s.msg
-	if h := &m.head; h.started && m.line == nil && !h.long && !h.large && !m.tentative && p.readFields(s, g) {
+	if m.plain() && p.readFields(s, g) {
 		return
 	}
 	b := g.rest()
@@ -222,6 +226,10 @@ func (p *Parser) readHead(s *stream, g *segment) {
 			p.refuseRead(s, g, n, why)
 			return
 		}
+		if m.plain() {
+			p.readFields(s, g)
+			return
+		}
 	case len(line) == 0:
 		p.endHead(s, g)
 		return
@@ -237,14 +245,20 @@ func (p *Parser) readHead(s *stream, g *segment) {
 	}
 }
 
+// plain reports whether field lines come next and are read as they are.
+func (m *message) plain() bool {
+	h := &m.head
+	return h.started && m.line == nil && !h.long && !h.large && !m.tentative
+}
+
 // readFields is readHead for field lines that lie whole in the segment, which is
 // the usual. It reports false when there is none.
 func (p *Parser) readFields(s *stream, g *segment) bool {
 	m, b, request := s.msg, g.rest(), g.from == capture.Client
-	limit := min(len(b), p.pool.cfg.MaxHead-m.head.size)
+	b = b[:min(len(b), p.pool.cfg.MaxHead-m.head.size)]
 	n, ended := 0, false
-	for !ended && n < limit && m.head.fields < p.pool.cfg.MaxFields {
-		i := bytes.IndexByte(b[n:limit], '\n')
+	for !ended && n < len(b) && m.head.fields < p.pool.cfg.MaxFields {
+		i := bytes.IndexByte(b[n:], '\n')
 		if i < 0 {
 			break
 		}
@@ -321,23 +335,23 @@ func (p *Parser) startLine(s *stream, g *segment, line []byte) capture.Reason {
 		}
 		return capture.ReasonNone
 	}
-	r, why := parseRequestLine(line)
+	method, target, version, why := parseRequestLine(line)
 	if why != capture.ReasonNone {
 		return why
 	}
-	m.head.version = r.version
+	m.head.version = version
 	x := p.pool.exchange(p)
 	m.x = x
-	x.hasRequest, x.version = true, r.version
+	x.hasRequest, x.version = true, version
 	x.requestStart, x.requestEnd = m.at.Time, g.at.Time
 	x.start, x.acked = m.at.Offset, m.at.Acked
 	x.responseBody = -1
-	x.head, x.connect = string(r.method) == "HEAD", string(r.method) == "CONNECT"
+	x.head, x.connect = string(method) == "HEAD", string(method) == "CONNECT"
 	p.measure(x)
 	if p.pool.book.Full() != nil {
-		x.method = x.keep(p.pool, r.method, maxMethod)
-		x.target = x.keep(p.pool, r.target, p.pool.cfg.MaxTarget)
-		if a := authority(r.target); a != nil {
+		x.method = x.keep(p.pool, method, maxMethod)
+		x.target = x.keep(p.pool, target, p.pool.cfg.MaxTarget)
+		if a := authority(target); a != nil {
 			x.host = x.keep(p.pool, a, maxHost)
 		}
 	}

@@ -1,6 +1,10 @@
 package http1
 
-import "github.com/wiretell/wiretell/capture"
+import (
+	"encoding/binary"
+
+	"github.com/wiretell/wiretell/capture"
+)
 
 // tokenTable marks the bytes of a token:
 //
@@ -48,48 +52,62 @@ func trimBlankRight(b []byte) []byte {
 	return b
 }
 
-// requestLine is a request-line taken apart (RFC 9112, section 3). Its slices
-// point into the line.
-type requestLine struct {
-	method, target []byte
-	version        uint8 // 10 or 11
-}
-
-// parseRequestLine reads a request-line without its line end.
+// parseRequestLine reads a request-line without its line end (RFC 9112, section
+// 3). What it returns points into the line; version is 10 or 11.
 //
 //	request-line = method SP request-target SP HTTP-version
 //
 // It follows the leniency of RFC 9112, section 3 ("recipients MAY instead parse
 // on whitespace-delimited word boundaries") and takes spaces inside the target
 // as part of it, as servers that reach for the last word do.
-func parseRequestLine(line []byte) (r requestLine, why capture.Reason) {
+func parseRequestLine(line []byte) (method, target []byte, version uint8, why capture.Reason) {
 	line = trimBlankRight(line)
 	m := tokenLen(line)
 	if m == 0 || m > maxMethod || m == len(line) || !isBlank(line[m]) {
-		return r, capture.ReasonBadStartLine
+		return nil, nil, 0, capture.ReasonBadStartLine
 	}
-	r.method = line[:m]
 	rest := trimBlank(line[m:])
 	if len(rest) == 0 {
-		return r, capture.ReasonBadStartLine
+		return nil, nil, 0, capture.ReasonBadStartLine
 	}
 	v := len(rest) - len("HTTP/1.1")
 	if v < 0 {
-		return r, versionless(rest)
+		return nil, nil, 0, versionless(rest)
 	}
-	if r.version = version1(rest[v:]); r.version == 0 {
-		return r, versionless(rest)
+	if version = version1(rest[v:]); version == 0 {
+		return nil, nil, 0, versionless(rest)
 	}
 	if v == 0 || !isBlank(rest[v-1]) {
-		return r, capture.ReasonBadStartLine
+		return nil, nil, 0, capture.ReasonBadStartLine
 	}
-	r.target = trimBlankRight(rest[:v])
-	for _, c := range r.target {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return r, capture.ReasonBadStartLine
+	target = trimBlankRight(rest[:v])
+	if hasControl(target) {
+		return nil, nil, 0, capture.ReasonBadStartLine
+	}
+	return line[:m], target, version, capture.ReasonNone
+}
+
+// hasControl reports whether b holds a control character other than HTAB.
+func hasControl(b []byte) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(b) >= 8; b = b[8:] {
+		// Whether one of eight bytes is below 0x20 or 0x7f; HTAB among them.
+		w := binary.LittleEndian.Uint64(b)
+		del := w ^ 0x7f*ones
+		if ((w-' '*ones)&^w|(del-ones)&^del)&high != 0 && controlIn(b[:8]) {
+			return true
 		}
 	}
-	return r, capture.ReasonNone
+	return controlIn(b)
+}
+
+func controlIn(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 // version1 returns 10 or 11 for "HTTP/1." and a digit, and 0 for anything else.
