@@ -117,6 +117,10 @@ var lives = []struct {
 		seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}, seg{from: cl, flags: "A", seq: 4, ack: 3},
 		seg{from: sv, flags: "FA", seq: 3, ack: 4, after: 5 * time.Second}, seg{from: cl, flags: "PA", seq: 4, ack: 3, data: "again"}, seg{from: sv, flags: "R", seq: 4}),
 		claims: []string{"reset by server in closing, 5/0 unacknowledged, race after 5s"}},
+	{name: "no race: a goodbye crosses the FIN at once", script: after3(
+		seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "FPA", seq: 1, ack: 4, data: "ok"},
+		seg{from: cl, flags: "PA", seq: 4, ack: 1, data: "bye"}, seg{from: sv, flags: "R", seq: 4}),
+		claims: []string{"reset by server in closing, 3/2 unacknowledged"}},
 	{name: "no race: the request was acknowledged", script: after3(
 		seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}, seg{from: cl, flags: "A", seq: 4, ack: 3},
 		seg{from: cl, flags: "PA", seq: 4, ack: 3, data: "again", after: time.Minute}, seg{from: sv, flags: "RA", seq: 3, ack: 9}),
@@ -273,6 +277,27 @@ func TestNothingIsHitAfterBothEnds(t *testing.T) {
 	}
 	if stuck != 1 {
 		t.Errorf("%d events, want that the client's FIN is not acknowledged", stuck)
+	}
+	r.flush()
+}
+
+// A request that crosses the server's FIN at once is told from a goodbye by the
+// protocol above.
+func TestRequestCrossesFIN(t *testing.T) {
+	r := newRig(t, Config{})
+	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
+		return &carrier{follower{r: r}}
+	}
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "FPA", seq: 1, ack: 4, data: "ok"},
+		seg{from: cl, flags: "PA", seq: 4, ack: 1, data: "again"}, seg{from: sv, flags: "R", seq: 4}))
+	race := false
+	for _, o := range r.book.Batch.Observations {
+		if o, ok := o.(*capture.ConnReset); ok {
+			race = o.Conn.Race
+		}
+	}
+	if !race {
+		t.Error("the keep-alive race is not told")
 	}
 	r.flush()
 }

@@ -116,9 +116,11 @@ func (c *conn) outstanding(x capture.Side) uint64 {
 
 // race reports whether a RST of from answers a request that met the end of a
 // connection kept alive: the server had spoken before, acknowledges nothing of
-// what the client sent since, and either had closed when the client did not yet
-// know, or nobody had said anything for a while. RFC 9112, section 9.5: "A
-// client, server, or proxy MAY close the transport connection at any time."
+// what the client sent since, and nobody had said anything for a while, or the
+// server had closed when the client did not yet know. What crosses its end at
+// once may be a goodbye (as TLS has) unless it is known for a request. RFC 9112,
+// section 9.5: "A client, server, or proxy MAY close the transport connection at
+// any time."
 func (t *Table) race(c *conn, from capture.Side, p *capture.Packet) bool {
 	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
 	if from != capture.Server || c.state < stateEstablished || c.lastFrom != capture.Client ||
@@ -128,7 +130,10 @@ func (t *Table) race(c *conn, from capture.Side, p *capture.Packet) bool {
 	if p.TCP.Flags.Has(capture.ACK) && diff(p.TCP.Ack, sv.ack) > 0 {
 		return false // the request arrived
 	}
-	return c.marks&crossed != 0 || !sv.has(sawFIN) && c.idle() >= idleAfter
+	if c.marks&crossed == 0 && sv.has(sawFIN) {
+		return false
+	}
+	return c.idle() >= idleAfter || c.marks&crossed != 0 && c.carries()
 }
 
 // whyFailed tells why c was never established.
