@@ -208,24 +208,27 @@ func way(d capture.Direction) string {
 	return [...]string{"either way", "in", "out"}[d]
 }
 
-// dataPackets counts TCP packets with payload by their direction. Loopback's are
-// under none: both ends are here, and nothing gets lost between.
+// dataPackets counts TCP packets with payload by their direction.
 func (v *view) dataPackets() (n [capture.NumDirections]uint64) {
 	for i := range v.ports {
-		p := &v.ports[i]
-		if p.Transport != capture.TCP {
-			continue
+		for d, packets := range v.ports[i].dataPackets() {
+			n[d] += packets
 		}
-		switch p.Role {
-		case capture.RoleServer:
-			n[capture.Receive] += p.FromClient.Packets
-			n[capture.Transmit] += p.FromServer.Packets
-		case capture.RoleClient:
-			n[capture.Receive] += p.FromServer.Packets
-			n[capture.Transmit] += p.FromClient.Packets
-		case capture.RoleUnknown:
-			n[capture.DirectionUnknown] += p.payload()
-		}
+	}
+	return n
+}
+
+// dataPackets counts a port's TCP packets with payload by their direction.
+// Loopback's are left out: both ends are here, and nothing gets lost between.
+func (p *portView) dataPackets() (n [capture.NumDirections]uint64) {
+	switch {
+	case p.Transport != capture.TCP:
+	case p.Role == capture.RoleServer:
+		n[capture.Receive], n[capture.Transmit] = p.FromClient.Packets, p.FromServer.Packets
+	case p.Role == capture.RoleClient:
+		n[capture.Receive], n[capture.Transmit] = p.FromServer.Packets, p.FromClient.Packets
+	case p.Role == capture.RoleUnknown:
+		n[capture.DirectionUnknown] = p.payload()
 	}
 	return n
 }

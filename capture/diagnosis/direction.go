@@ -12,7 +12,7 @@ func oneWayLeaf() Leaf {
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"In both directions?", "no"}},
 		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped",
 		Meaning:    "TCP always answers, if only with acknowledgements or resets. Where only one direction is seen the other is hidden: by the filter, by asymmetric routing, or by a bypass.",
-		Guard:      "Drops hide packets too: any drop keeps the leaf silent. Loopback is left out. A SYN flood that nothing answers looks alike.",
+		Guard:      "Drops hide packets too: any drop keeps the leaf silent. Loopback is left out. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike.",
 		Thresholds: []Threshold{{"packets", "packets", 20, 20}},
 		Raise:      2, Clear: 1, Live: true,
 		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen"}, {Name: "way", Description: "the direction that is seen"}},
@@ -36,14 +36,30 @@ func oneWayLeaf() Leaf {
 				switch need := l.threshold(v, "packets"); {
 				case float64(in+out) < need:
 					emit(hit{subject: subject, quiet: true})
-				case out == 0:
+				case out == 0 && v.hides(capture.Transmit):
 					emit(hit{subject: subject, evidence: []Evidence{number("seen", in), text("way", "received")}})
-				case in == 0:
+				case in == 0 && v.hides(capture.Receive):
 					emit(hit{subject: subject, evidence: []Evidence{number("seen", out), text("way", "transmitted")}})
 				}
 			}
 		},
 	}
+}
+
+// hides reports whether data of a direction is not seen: a port has some of the
+// other direction only, or there is none at all.
+func (v *view) hides(d capture.Direction) bool {
+	whole := false
+	for i := range v.ports {
+		n := v.ports[i].dataPackets()
+		switch seen := n[capture.Receive] + n[capture.Transmit] - n[d]; {
+		case seen > 0 && n[d] == 0:
+			return true
+		case seen > 0:
+			whole = true
+		}
+	}
+	return !whole
 }
 
 func tcpPackets(now, was *capture.InterfaceTraffic, d capture.Direction) (n uint64) {

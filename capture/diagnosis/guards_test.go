@@ -106,6 +106,10 @@ func trafficMisses() []nearMiss {
 			w.snap.Interfaces[eth0][capture.Receive][capture.TCP][capture.IPv4].Packets += 90
 			w.snap.Source.Rings[1].Drops++
 		}},
+		{id: "DIR-01", what: "packets come by one interface and leave by another", each: func(w *world) {
+			w.payload(w.port(8080, capture.TCP, capture.RoleServer), 40)
+			w.snap.Interfaces[eth0][capture.Transmit] = [capture.NumTransports][capture.NumNetworks]capture.Tally{}
+		}},
 		{id: "DIR-01", what: "loopback has one direction", each: func(w *world) { w.snap.Interfaces[lo][capture.Receive][capture.TCP][capture.IPv4].Packets += 90 }},
 		{id: "DIR-02", what: "two requests", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 2) }},
 		{id: "DIR-02", what: "lost by the capture", each: func(w *world) { w.unanswered(8080, capture.ReasonGap, 20) }},
