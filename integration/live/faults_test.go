@@ -147,7 +147,7 @@ func serveTLS(t *testing.T) func(net.Conn) {
 }
 
 // sayTLS makes a handshake and a request.
-func (p *place) sayTLS(ns *netnstest.NS, addr netip.Addr, port int) {
+func sayTLS(ns *netnstest.NS, addr netip.Addr, port int) {
 	_ = ns.Do(func() error {
 		c, err := net.DialTimeout("tcp", net.JoinHostPort(addr.String(), strconv.Itoa(port)), time.Second)
 		if err != nil {
@@ -246,11 +246,11 @@ func faults(t *testing.T) []fault {
 		}, {
 			name: "a port of the pod is encrypted", want: "TLS-01",
 			begin: func(p *place) func() { return p.listen(p.app, p.inside, 9111, withTLS) },
-			again: func(p *place) { p.sayTLS(p.world, p.inside, 9111) },
+			again: func(p *place) { sayTLS(p.world, p.inside, 9111) },
 		}, {
 			name: "calls out are encrypted", want: "TLS-02",
 			begin: func(p *place) func() { return p.listen(p.world, p.outside, 9112, withTLS) },
-			again: func(p *place) { p.sayTLS(p.app, p.outside, 9112) },
+			again: func(p *place) { sayTLS(p.app, p.outside, 9112) },
 		}, {
 			name: "HTTP/2 in clear text", want: "H2-01",
 			begin: func(p *place) func() { return p.listen(p.app, p.inside, 9113, readSome) },

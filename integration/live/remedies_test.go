@@ -91,12 +91,12 @@ func remediedCases() []remedied {
 		{leaf: "EXP-02", cause: "wiretell run", env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "WIRETELL_EXPORTER=otlp"},
 			begin: func(t *testing.T, ns *netnstest.NS) {
 				web(t, ns)
-				takeOTLP(t, ns, "")
+				takeOTLP(t, ns, loopback4, "")
 			}, fill: []string{"HOST", "127.0.0.1"}},
 		{leaf: "EXP-03", cause: "wiretell run", env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "WIRETELL_EXPORTER=otlp"},
 			begin: func(t *testing.T, ns *netnstest.NS) {
 				web(t, ns)
-				takeOTLP(t, ns, "Bearer TOKEN")
+				takeOTLP(t, ns, loopback4, "Bearer TOKEN")
 			}},
 	}
 }
@@ -207,8 +207,8 @@ func call(from *netnstest.NS, to, what string) (c net.Conn) {
 }
 
 // takeOTLP takes OTLP over HTTP from who has the authorization.
-func takeOTLP(t *testing.T, ns *netnstest.NS, authorization string) {
-	l := listen(t, ns, loopback4, 4318)
+func takeOTLP(t *testing.T, ns *netnstest.NS, at netip.Addr, authorization string) {
+	l := listen(t, ns, at, 4318)
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if authorization != "" && r.Header.Get("Authorization") != authorization {
