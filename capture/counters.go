@@ -31,7 +31,11 @@ type PortStats struct {
 	Filtered               Tally // packets that the user's filter left out
 	// FilteredHTTP counts packets that the filter left out and that begin as HTTP
 	// does, of the one in 16 that is looked at.
-	FilteredHTTP          uint64
+	FilteredHTTP uint64
+	// FilteredWithin counts packets that the filter left out of connections that it
+	// selects packets of, by the side that sent them, of the one in 16 with payload
+	// that is looked at.
+	FilteredWithin        [2]uint64
 	Conns, Failed, Resets uint64
 	Requests, Responses   [NumProtocols]uint64
 	// Answered and Unanswered count ended requests; Orphans responses without one.

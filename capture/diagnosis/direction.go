@@ -1,6 +1,10 @@
 package diagnosis
 
-import "github.com/wiretell/wiretell/capture"
+import (
+	"strconv"
+
+	"github.com/wiretell/wiretell/capture"
+)
 
 func directionLeaves() []Leaf {
 	return []Leaf{oneWayLeaf(), silentServerLeaf(), unreadableResponseLeaf(), lostResponseLeaf(), orphanLeaf(), cutMessageLeaf(), pairingLeaf(), localBypassLeaf()}
@@ -10,37 +14,19 @@ func oneWayLeaf() Leaf {
 	return Leaf{
 		ID: "DIR-01", Title: "Only one direction is visible", Class: Direction, Severity: Error, Confidence: Likely,
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"In both directions?", "no"}},
-		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped",
+		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped; or the filter leaves out whatever one side of connections sends of which it selects the other",
 		Meaning:    "TCP always answers, if only with acknowledgements or resets. Where only one direction is seen the other is hidden: by the filter, by asymmetric routing, or by a bypass.",
-		Guard:      "Drops hide packets too: any drop keeps the leaf silent. Loopback is left out. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike.",
-		Thresholds: []Threshold{{"packets", "packets", 20, 20}},
-		Raise:      2, Clear: 1, Live: true,
-		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen"}, {Name: "way", Description: "the direction that is seen"}},
-		Body:     "Only {{way}} packets are visible on {{interface}} ({{seen TCP packet|TCP packets}}, none the other way).",
-		Remedy:   Remedy{Summary: "Look for src or dst in the filter, and for a path that packets take around this interface; else capture on the host.", Command: "ip route get PEER; wiretell run   # without --filter"},
+		Guard:      "Drops hide packets too: without proof that the filter is to blame, any drop keeps the leaf silent. Loopback is left out of that. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike.",
+		Thresholds: []Threshold{{"packets", "packets", 20, 20}, {"payload", "packets with payload, where the filter is to blame", 3, 1}},
+		Raise:      2, Clear: 1, Live: true, File: true,
+		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen; with payload, where the filter is to blame"}, {Name: "way", Description: "the direction that is seen"},
+			{Name: "where", Description: "the interface or port"}, {Name: "filter", Description: "the filter, where it is to blame"}},
+		Body:   "Only {{way}} packets are visible on {{where}} ({{seen TCP packet|TCP packets}}, none the other way)[[: the filter ({{filter}}) selects one half of each connection]].",
+		Remedy: Remedy{Summary: "Look for src or dst in the filter, and for a path that packets take around this interface; else capture on the host.", Command: "ip route get PEER; wiretell run   # without --filter"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
-			if dropped, _ := v.drops(); dropped > 0 {
-				return
-			}
-			s := v.Snapshot
-			for i := range s.Interfaces {
-				if i >= len(s.Source.Interfaces) || s.Source.Interfaces[i].Loopback {
-					continue
-				}
-				var was capture.InterfaceTraffic
-				if i < len(v.base.Interfaces) {
-					was = v.base.Interfaces[i]
-				}
-				in, out := tcpPackets(&s.Interfaces[i], &was, capture.Receive), tcpPackets(&s.Interfaces[i], &was, capture.Transmit)
-				subject := Subject{Interface: s.Source.Interfaces[i].Name}
-				switch need := l.threshold(v, "packets"); {
-				case float64(in+out) < need:
-					emit(hit{subject: subject, quiet: true})
-				case out == 0 && v.hides(capture.Transmit):
-					emit(hit{subject: subject, evidence: []Evidence{number("seen", in), text("way", "received")}})
-				case in == 0 && v.hides(capture.Receive):
-					emit(hit{subject: subject, evidence: []Evidence{number("seen", out), text("way", "transmitted")}})
-				}
+			halvedPorts(v, l, emit)
+			if v.Capture.Live {
+				oneWayInterfaces(v, l, emit)
 			}
 		},
 	}
@@ -60,6 +46,72 @@ func (v *view) hides(d capture.Direction) bool {
 		}
 	}
 	return !whole
+}
+
+// halved reports whether the filter leaves out whatever one side sends on the
+// port's connections, and which side is seen. It is proved by packets that were
+// left out of connections that are followed. A filter is for the whole run: so is
+// the proof.
+func (p *portView) halved() (seen capture.Side, yes bool) {
+	t := p.total
+	sent := [...]uint64{capture.Client: t.FromClient.Packets, capture.Server: t.FromServer.Packets}
+	for seen := capture.Client; seen <= capture.Server; seen++ {
+		hidden := seen.Other()
+		if t.FilteredWithin[hidden] > 0 && t.FilteredWithin[seen] == 0 && sent[hidden] == 0 && sent[seen] > 0 {
+			return seen, true
+		}
+	}
+	return 0, false
+}
+
+func halvedPorts(v *view, l *Leaf, emit func(hit)) {
+	portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+		side, yes := p.halved()
+		if !yes {
+			return nil, absent
+		}
+		if float64(p.payload()) < l.threshold(v, "payload") {
+			return nil, quiet
+		}
+		where := "port " + strconv.Itoa(int(p.Port))
+		if way := p.subject().way(); way != "" {
+			where += ", " + way
+		}
+		return []Evidence{number("seen", p.payload()), text("way", "the "+side.String()+"'s"), text("where", where), text("filter", v.filter())}, holds
+	})(v, l, func(h hit) {
+		h.sharper, h.severity, h.confidence = true, l.Severity, Certain
+		emit(h)
+	})
+}
+
+func oneWayInterfaces(v *view, l *Leaf, emit func(hit)) {
+	if dropped, _ := v.drops(); dropped > 0 {
+		return
+	}
+	s := v.Snapshot
+	for i := range s.Interfaces {
+		if i >= len(s.Source.Interfaces) || s.Source.Interfaces[i].Loopback {
+			continue
+		}
+		var was capture.InterfaceTraffic
+		if i < len(v.base.Interfaces) {
+			was = v.base.Interfaces[i]
+		}
+		in, out := tcpPackets(&s.Interfaces[i], &was, capture.Receive), tcpPackets(&s.Interfaces[i], &was, capture.Transmit)
+		name := s.Source.Interfaces[i].Name
+		h := hit{subject: Subject{Interface: name}}
+		switch need := l.threshold(v, "packets"); {
+		case float64(in+out) < need:
+			h.quiet = true
+		case out == 0 && v.hides(capture.Transmit):
+			h.evidence = []Evidence{number("seen", in), text("way", "received"), text("where", name)}
+		case in == 0 && v.hides(capture.Receive):
+			h.evidence = []Evidence{number("seen", out), text("way", "transmitted"), text("where", name)}
+		default:
+			continue
+		}
+		emit(h)
+	}
 }
 
 func tcpPackets(now, was *capture.InterfaceTraffic, d capture.Direction) (n uint64) {
@@ -90,7 +142,10 @@ func lostReasons() []capture.Reason {
 func unansweredCheck(why []capture.Reason, parts ...func(*portView) Evidence) func(*view, *Leaf, func(hit)) {
 	return portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 		n, ended := p.unanswered(why...), p.ended()
+		_, half := p.halved()
 		switch {
+		case half: // DIR-01
+			return nil, absent
 		case ended == 0:
 			return nil, quiet
 		case float64(n) < l.threshold(v, "requests") || 100*ratio(n, ended) < l.threshold(v, "share"):
@@ -184,7 +239,9 @@ func orphanLeaf() Leaf {
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			responses := p.responses()
 			orphans := less(p.Orphans, p.did[unsolicited]+p.did[goodbye]) // the first are DIR-07's
+			_, half := p.halved()
 			switch {
+			case half: // DIR-01
 			case v.Capture.Live && !v.final && v.running < joinSeconds:
 			case responses == 0:
 				return nil, quiet

@@ -110,6 +110,17 @@ func trafficMisses() []nearMiss {
 			w.payload(w.port(8080, capture.TCP, capture.RoleServer), 40)
 			w.snap.Interfaces[eth0][capture.Transmit] = [capture.NumTransports][capture.NumNetworks]capture.Tally{}
 		}},
+		{id: "DIR-01", what: "the filter leaves out other connections", setup: func(w *world) { w.facts.FilterExpr = "port 8080 and host 10.0.0.9" }, each: func(w *world) {
+			w.unanswered(8080, capture.ReasonTimedOut, 9).Filtered.Add(90, 9000)
+		}},
+		{id: "DIR-01", what: "the filter leaves out parts of both sides", setup: func(w *world) { w.facts.FilterExpr = "greater 300" }, each: func(w *world) {
+			p := w.unanswered(8080, capture.ReasonGap, 9)
+			p.FilteredWithin[capture.Client]++
+			p.FilteredWithin[capture.Server]++
+		}},
+		{id: "DIR-01", what: "the server was heard", setup: func(w *world) { w.facts.FilterExpr = "greater 300" }, each: func(w *world) {
+			w.requests(8080, capture.RoleServer, 9).FilteredWithin[capture.Server]++
+		}},
 		{id: "DIR-01", what: "loopback has one direction", each: func(w *world) { w.snap.Interfaces[lo][capture.Receive][capture.TCP][capture.IPv4].Packets += 90 }},
 		{id: "DIR-02", what: "two requests", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 2) }},
 		{id: "DIR-02", what: "lost by the capture", each: func(w *world) { w.unanswered(8080, capture.ReasonGap, 20) }},

@@ -143,6 +143,16 @@ func filterFixtures() []fixture {
 }
 
 func directionFixtures() []fixture {
+	half := func(w *world) {
+		p := w.unanswered(8080, capture.ReasonGap, 5)
+		p.Gaps += 5
+		p.GapBytes += 5000
+		w.snap.Ledger[capture.Gaps] += 5
+		w.snap.Ledger[capture.GapBytes] += 5000
+		w.frames(eth0, capture.FrameFiltered, 15)
+		p.Filtered.Add(15, 9000)
+		p.FilteredWithin[capture.Server]++
+	}
 	return []fixture{
 		{id: "DIR-01", cause: func(w *world) {
 			w.snap.Ledger[capture.FramesRead] += 40
@@ -152,7 +162,18 @@ func directionFixtures() []fixture {
 			w.kernel.TCP.InSegs += 40
 			p := w.port(8080, capture.TCP, capture.RoleServer)
 			p.FromClient.Add(40, 400)
-		}, subject: Subject{Interface: "eth0"}, want: map[string]any{"seen": int64(40), "way": "received"}},
+		}, subject: Subject{Interface: "eth0"}, want: map[string]any{"seen": int64(40), "way": "received", "where": "eth0"}, file: half},
+		{id: "DIR-01", setup: func(w *world) { w.facts.FilterExpr = "dst port 8080" }, cause: half, undo: func(w *world) { w.facts.FilterExpr = "" }, subject: inbound(8080), want: map[string]any{"seen": int64(5), "way": "the client's", "where": "port 8080, inbound", "filter": "dst port 8080"}},
+		{id: "DIR-01", setup: func(w *world) { w.facts.FilterExpr = "src port 8080" }, cause: func(w *world) {
+			p := w.port(8080, capture.TCP, capture.RoleServer)
+			p.FromServer.Add(9, 9000)
+			p.Orphans += 9
+			p.Responses[capture.ProtocolHTTP1] += 9
+			w.snap.Ledger[capture.ResponsesSeen] += 9
+			w.snap.Ledger[capture.BytesSeen] += 9000
+			w.frames(eth0, capture.FrameTCP, 18)
+			p.FilteredWithin[capture.Client]++
+		}, subject: inbound(8080), want: map[string]any{"seen": int64(9), "way": "the server's", "filter": "src port 8080"}},
 		{id: "DIR-02", cause: func(w *world) {
 			w.healthy()
 			w.unanswered(8080, capture.ReasonClosedBeforeResponse, 4)

@@ -177,7 +177,7 @@ func gapsLeaf(byDrops bool) Leaf {
 		Path:       []Step{{"Is the capture whole?", "no"}, {"Are there gaps in the streams?", "yes"}, {"Did the kernel drop packets?", "no"}},
 		Condition:  "bytes that one side acknowledged were never seen, and the kernel dropped nothing",
 		Meaning:    "The bytes did arrive at their receiver, and yet not here: they took another path, or were lost before a copy was made. In a file: the capture itself was not whole.",
-		Guard:      "Packets that come out of order fill their gap in time and are not counted.",
+		Guard:      "Packets that come out of order fill their gap in time and are not counted. Where the filter selects one half of connections it is DIR-01.",
 		Thresholds: []Threshold{{"gaps", "gaps", 3, 1}, {"share", "percent of the bytes", 0.01, 0.01}},
 		Raise:      2, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "gaps", Description: "gaps"}, {Name: "bytes", Description: "bytes in them"}, {Name: "seen_bytes", Description: "bytes of TCP payload that were seen"}, {Name: "drops", Description: "packets that the kernel dropped"}},
@@ -198,6 +198,13 @@ func gapsLeaf(byDrops bool) Leaf {
 		drops, _ := v.drops()
 		n := v.ledger[capture.Gaps]
 		lost, seen := v.ledger[capture.GapBytes], v.ledger[capture.BytesSeen]
+		for i := range v.ports {
+			if p := &v.ports[i]; p.Gaps > 0 {
+				if _, half := p.halved(); half { // by the filter: DIR-01
+					n, lost = less(n, p.Gaps), less(lost, p.GapBytes)
+				}
+			}
+		}
 		if float64(n) >= l.threshold(v, "gaps") && 100*ratio(lost, lost+seen) >= l.threshold(v, "share") && (drops > 0) == byDrops {
 			emit(hit{evidence: []Evidence{number("gaps", n), number("bytes", lost), number("seen_bytes", seen), number("drops", drops)}})
 		}

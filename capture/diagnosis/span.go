@@ -50,6 +50,7 @@ func (p *portView) subtract(o *capture.PortStats) {
 		{&p.Answered, o.Answered}, {&p.Unanswered, o.Unanswered}, {&p.Orphans, o.Orphans}, {&p.Probes, o.Probes},
 		{&p.ClientHellos, o.ClientHellos}, {&p.ServerHellos, o.ServerHellos}, {&p.Gaps, o.Gaps}, {&p.GapBytes, o.GapBytes},
 		{&p.FilteredHTTP, o.FilteredHTTP}, {&p.ProxyHeaders, o.ProxyHeaders},
+		{&p.FilteredWithin[0], o.FilteredWithin[0]}, {&p.FilteredWithin[1], o.FilteredWithin[1]},
 	} {
 		*n.a = less(*n.a, n.b)
 	}

@@ -308,8 +308,9 @@ func (o *Observer) local(e capture.Endpoint) bool {
 }
 
 // filtered books a packet that the user's filter leaves out. Of every sixteenth
-// it is looked whether it begins as HTTP does, so that a filter for the wrong
-// port can be told; nothing of it is kept.
+// with payload it is looked whether it begins as HTTP does, so that a filter for
+// the wrong port can be told, and whether it belongs to a connection that is
+// followed, so that one for half of it can; nothing of it is kept.
 func (o *Observer) filtered(f *capture.Frame, p *capture.Packet) {
 	l := &o.book.Ledger
 	l[capture.FrameFiltered]++
@@ -322,8 +323,14 @@ func (o *Observer) filtered(f *capture.Frame, p *capture.Packet) {
 	port := o.port(p)
 	port.Filtered.Add(1, p.WireLen)
 	if p.Transport == capture.TCP && len(p.Payload) > 0 {
-		if o.unlooked++; o.unlooked%lookEvery == 1 && beginsHTTP(p.Payload) {
+		if o.unlooked++; o.unlooked%lookEvery != 1 {
+			return
+		}
+		if beginsHTTP(p.Payload) {
 			port.FilteredHTTP++
+		}
+		if port, from := o.conns.Followed(&p.Flow); port != nil {
+			port.FilteredWithin[from]++
 		}
 	}
 }

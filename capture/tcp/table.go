@@ -127,6 +127,16 @@ func (t *Table) find(h uint32, f *capture.Flow) (*conn, capture.Side) {
 	}
 }
 
+// Followed returns the counters of the connection that f belongs to and the side
+// that sends f, nil where it is not followed.
+func (t *Table) Followed(f *capture.Flow) (*capture.PortStats, capture.Side) {
+	c, from := t.find(t.hash(f), f)
+	if c == nil {
+		return nil, from
+	}
+	return t.countPort(c), from
+}
+
 // sender returns which side of c sends f; ok is false when none does.
 func (c *conn) sender(f *capture.Flow) (from capture.Side, ok bool) {
 	if sameEndpoint(&c.id.Client, &f.Src) && sameEndpoint(&c.id.Server, &f.Dst) {

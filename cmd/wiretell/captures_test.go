@@ -34,6 +34,28 @@ func TestEveryCapture(t *testing.T) {
 	}
 }
 
+// TestOneWayFilter: a filter that selects one half of connections is told to do
+// so, and neither the server nor a loss is blamed.
+func TestOneWayFilter(t *testing.T) {
+	made := t.TempDir()
+	capturesIn(t, made)
+	for filter, want := range map[string]string{
+		"dst port 8080": "Only the client's packets are visible on port 8080",
+		"src port 8080": "Only the server's packets are visible on port 8080",
+		"port 8080":     "",
+	} {
+		_, stderr, code := wiretell(nil, "read", "--exporter", "none", "--filter", filter, filepath.Join(made, "shop.pcap"))
+		if code != exitOK || strings.Contains(stderr, "DIR-01: "+want) != (want != "") {
+			t.Errorf("%s: exit code %d: %s", filter, code, stderr)
+		}
+		for _, never := range []string{"DIR-02", "DIR-04", "DIR-05", "QUAL-07", "NET-"} {
+			if strings.Contains(stderr, never) {
+				t.Errorf("%s: %s: %s", filter, never, stderr)
+			}
+		}
+	}
+}
+
 // TestDeterminism: the same file gives the same bytes.
 func TestDeterminism(t *testing.T) {
 	dir := capturetest.Shared(t)
