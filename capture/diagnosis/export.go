@@ -142,7 +142,7 @@ func unreachableLeaf() Leaf {
 		Evidence: exportKeys(),
 		Body:     "The collector[[ at {{endpoint}}]] has not been reached for {{failing_seconds}} s ({{signals}}; {{queued record waits|records wait}}, {{dropped was|were}} dropped): {{error}}.",
 		Remedy: Remedy{Summary: "Check the endpoint, that the collector is up, and that no NetworkPolicy forbids egress.",
-			Command: "kubectl get service,pods -n observability; echo \"$OTEL_EXPORTER_OTLP_ENDPOINT\"", Manifest: "env:\n- name: OTEL_EXPORTER_OTLP_ENDPOINT\n  value: http://collector.observability:4317\n", URL: "https://opentelemetry.io/docs/specs/otel/protocol/exporter/"},
+			Command: "kubectl get service,pods -n observability; echo \"$OTEL_EXPORTER_OTLP_ENDPOINT\"", Manifest: "env:\n- name: OTEL_EXPORTER_OTLP_PROTOCOL\n  value: grpc\n- name: OTEL_EXPORTER_OTLP_ENDPOINT\n  value: http://collector.observability:4317\n", URL: "https://opentelemetry.io/docs/specs/otel/protocol/exporter/"},
 		check: exportCheck(cannotReach),
 	}
 }

@@ -84,9 +84,9 @@ func portNotListeningLeaf() Leaf {
 		Meaning:   "A Service's port is not the container's port: packets in the pod carry the port that the container listens on (targetPort).",
 		Guard:     "A filter for outbound calls names a port of others: a connection to it keeps the leaf silent. An application that binds late: the leaf waits two windows and needs another listener.",
 		Raise:     2, Clear: 1, Live: true, Blind: true,
-		Evidence: []Key{{Name: "listening", Description: "ports that others than wiretell listen on"}, {Name: "first_port", Description: "the lowest of them that can be reached from outside"}},
+		Evidence: []Key{{Name: "listening", Description: "ports that others than wiretell listen on"}, {Name: "first_port", Description: "the lowest of them that can be reached from outside and is not a mesh's"}},
 		Body:     "Nothing listens on {{port}} here; listening: {{listening}}. A Service's port is not the container's port.",
-		Remedy:   Remedy{Summary: "Filter for the port that the container listens on.", Command: "wiretell run --port {{first_port}}; kubectl get service SERVICE -o jsonpath='{.spec.ports}'"},
+		Remedy:   Remedy{Summary: "Filter for the port that the container listens on.", Command: "[[wiretell run --port {{first_port}}; ]]kubectl get service SERVICE -o jsonpath='{.spec.ports}'"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if !v.Kernel.Has(capture.KnownSockets) {
 				return
@@ -95,15 +95,15 @@ func portNotListeningLeaf() Leaf {
 			if len(listening) == 0 {
 				return // NONE-07 says more
 			}
-			best := listening[0]
-			if reachable := v.listening(true); len(reachable) > 0 {
-				best = reachable[0]
+			ev := []Evidence{text("listening", joinPorts(listening))}
+			if best := slices.Concat(v.applications(true), v.applications(false)); len(best) > 0 {
+				ev = append(ev, number("first_port", uint64(best[0])))
 			}
 			for _, port := range v.Capture.FilterPorts {
 				if slices.Contains(listening, port) || v.connected(port) {
 					continue
 				}
-				emit(hit{subject: Subject{Port: port}, evidence: []Evidence{text("listening", joinPorts(listening)), number("first_port", uint64(best))}})
+				emit(hit{subject: Subject{Port: port}, evidence: ev})
 			}
 		},
 	}
@@ -154,19 +154,23 @@ func redirectedPortLeaf() Leaf {
 		Meaning:   "The kernel redirects connections to the proxy after they were captured: packets on the wire carry the application's port.",
 		Guard:     "Calls of the application are redirected on loopback, where packets do carry the proxy's port: a connection that is seen with it keeps the leaf silent.",
 		Raise:     2, Clear: 1, Live: true, Blind: true,
-		Evidence: []Key{{Name: "mesh", Description: "istio or linkerd"}, {Name: "listening", Description: "ports that others than wiretell and the proxy listen on"}},
+		Evidence: []Key{{Name: "mesh", Description: "istio or linkerd"}, {Name: "listening", Description: "ports that others than wiretell and the proxy listen on"}, {Name: "first_port", Description: "the lowest of them"}},
 		Body:     "Packets never carry port {{port}}, to which {{mesh}} redirects them only afterwards[[; the application listens on {{listening}}]].",
-		Remedy:   Remedy{Summary: "Filter for the application's port.", Command: "ss -ltn; wiretell run --port 8080"},
+		Remedy:   Remedy{Summary: "Filter for the application's port.", Command: "ss -ltn[[; wiretell run --port {{first_port}}]]"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			m := v.mesh()
 			if m.name == "" {
 				return
 			}
-			others := slices.DeleteFunc(v.listening(false), func(p uint16) bool { return slices.Contains(m.ports, p) })
 			for _, port := range v.Capture.FilterPorts {
-				if redirects(port) && slices.Contains(m.ports, port) && !v.connected(port) {
-					emit(hit{subject: Subject{Port: port}, evidence: []Evidence{text("mesh", m.name), text("listening", joinPorts(others))}})
+				if !redirects(port) || !slices.Contains(m.ports, port) || v.connected(port) {
+					continue
 				}
+				ev := []Evidence{text("mesh", m.name)}
+				if others := v.applications(false); len(others) > 0 {
+					ev = append(ev, text("listening", joinPorts(others)), number("first_port", uint64(others[0])))
+				}
+				emit(hit{subject: Subject{Port: port}, evidence: ev})
 			}
 		},
 	}

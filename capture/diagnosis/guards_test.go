@@ -75,6 +75,7 @@ func captureMisses() []nearMiss {
 		{id: "NONE-08", what: "TCP as well", setup: func(w *world) { w.kernel.UnixListening = 3 }, each: nothing},
 		{id: "NONE-09", what: "one connection at the beginning", setup: func(w *world) { w.requests(8080, capture.RoleServer, 1) }, each: func(w *world) { w.requests(443, capture.RoleClient, 5) }},
 		{id: "NONE-09", what: "loopback only", setup: func(w *world) { w.listen("127.0.0.1:8080", "[::1]:8081") }, each: func(w *world) { w.requests(443, capture.RoleClient, 5) }},
+		{id: "NONE-09", what: "a mesh's proxy only", setup: func(w *world) { w.listen("127.0.0.1:8080", "[::]:4140", "[::]:4143") }, each: func(w *world) { w.requests(443, capture.RoleClient, 5) }},
 		{id: "NONE-09", what: "no other traffic", each: nothing},
 		{id: "NONE-09", what: "connections that the filter leaves out", each: func(w *world) {
 			w.frames(eth0, capture.FrameFiltered, 5)

@@ -42,6 +42,12 @@ func (v *view) mesh() (found mesh) {
 	return found
 }
 
+// applications is listening without the ports of a mesh's proxy.
+func (v *view) applications(reachable bool) []uint16 {
+	proxy := v.mesh().ports
+	return slices.DeleteFunc(v.listening(reachable), func(p uint16) bool { return slices.Contains(proxy, p) })
+}
+
 // redirects reports whether a mesh's proxy gets redirected connections on port,
 // which packets never carry.
 func redirects(port uint16) bool {

@@ -274,7 +274,7 @@ func noInboundLeaf() Leaf {
 		Path:      []Step{{"Did packets arrive?", "yes"}, {"Does anybody listen?", "yes"}, {"Did anybody connect?", "no"}},
 		Condition: "TCP ports can be reached from outside, other traffic is there, and since the start nobody connected to any of them",
 		Meaning:   "The application waits, and the network is alive, but no connection reaches the application's ports.",
-		Guard:     "A quiet time: the leaf waits four windows, is silent as soon as one connection was seen since the start, and says for how long.",
+		Guard:     "A quiet time: the leaf waits four windows, is silent as soon as one connection was seen since the start, and says for how long. The ports of a mesh's proxy are left out: packets carry the application's.",
 		Raise:     4, Clear: 1, Live: true,
 		Evidence: []Key{{Name: "ports", Description: "ports that listen"}, {Name: "seconds", Description: "since the capture began"}, {Name: "other_packets", Description: "other packets seen meanwhile"}},
 		Body:     "Port {{ports}} listens, but nobody connected in {{seconds}} s, though {{other_packets other packet was|other packets were}} seen.",
@@ -284,7 +284,7 @@ func noInboundLeaf() Leaf {
 			if !v.Kernel.Has(capture.KnownSockets) || v.transportFrames() == 0 {
 				return
 			}
-			ports := v.listening(true)
+			ports := v.applications(true)
 			for i := range v.Snapshot.Ports {
 				p := &v.Snapshot.Ports[i]
 				seen := p.Conns + p.Failed + p.FromClient.Packets + p.FromServer.Packets + p.Filtered.Packets

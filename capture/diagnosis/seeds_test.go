@@ -111,6 +111,26 @@ func TestFilterOnTheServicesPort(t *testing.T) {
 	}
 }
 
+// TestFilterBesideAMesh: the port to filter for is the application's, not the
+// proxy's, which packets never carry.
+func TestFilterBesideAMesh(t *testing.T) {
+	for _, tt := range []struct{ app, unused, redirected string }{
+		{"[::]:9090", "wiretell run --port 9090; kubectl", "ss -ltn; wiretell run --port 9090"},
+		{"127.0.0.1:9090", "wiretell run --port 9090; kubectl", "ss -ltn; wiretell run --port 9090"},
+		{"[::]:4191", "kubectl", "ss -ltn"}, // the proxy is all there is
+	} {
+		w := newWorld(t)
+		w.listen("0.0.0.0:4140", "0.0.0.0:4143", tt.app)
+		w.facts.FilterPorts = []uint16{80, 4143}
+		w.run(6, (*world).healthy)
+		unused, _ := w.held("FILT-02")
+		redirected, _ := w.held("FILT-04")
+		if !strings.HasPrefix(unused.Remedy.Command, tt.unused) || redirected.Remedy.Command != tt.redirected {
+			t.Errorf("the application at %s: %q, %q", tt.app, unused.Remedy.Command, redirected.Remedy.Command)
+		}
+	}
+}
+
 // TestOutboundFilter: a filter for calls out names a port of others.
 func TestOutboundFilter(t *testing.T) {
 	w := newWorld(t)

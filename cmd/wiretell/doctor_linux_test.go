@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os/exec"
@@ -65,27 +66,36 @@ func TestDoctor(t *testing.T) {
 		wired bool // there is an interface beside lo
 		start func(*exec.Cmd) error
 		env   []string
-		serve bool // an HTTP server is at 127.0.0.1:8080, and is asked meanwhile
+		proxy []int // ports of all addresses that a mesh's proxy listens on
+		serve bool  // an HTTP server is at 127.0.0.1:8080, and is asked meanwhile
 		code  int
 		want  []string
 		never []string
 	}{
-		{"root", true, (*exec.Cmd).Start, nil, true, exitOK,
+		{"root", true, (*exec.Cmd).Start, nil, nil, true, exitOK,
 			[]string{"ok   permission    uid 0, CAP_NET_RAW in sets effective, ", "packet sockets can be opened\n", "eth0 up 10.71.0.1/24", "offloads gso tso", "ok   listening     8080 (only from within)\n", "ok   ring          8388608 bytes\n",
 				"ok   wiretell run  none answers here\n", "ok   collector     none: no OTEL_* variable", " requests, ", "Nothing to mend was found.\n"}, []string{"warning", "FAIL"}},
-		{"a user with nothing", true, withNothing, nil, false, exitErrors,
+		{"a user with nothing", true, withNothing, nil, nil, false, exitErrors,
 			[]string{"FAIL permission    uid 65534, CAP_NET_RAW in no capability set", "  error PERM-01: ", manifest}, nil},
-		{"bounding set only", true, asNobody, nil, false, exitErrors,
+		{"bounding set only", true, asNobody, nil, nil, false, exitErrors,
 			[]string{"FAIL permission    uid 65534, CAP_NET_RAW in sets bounding,", "  error PERM-02: ", "getcap", "      |   runAsUser: 0\n"}, []string{"PERM-01: "}},
-		{"seccomp", true, underSeccomp, nil, false, exitErrors,
+		{"seccomp", true, underSeccomp, nil, nil, false, exitErrors,
 			[]string{"FAIL permission    uid 0, CAP_NET_RAW in sets effective, ", "seccomp mode 2", "  error PERM-03: ", "      |   seccompProfile:\n      |     type: RuntimeDefault\n"}, []string{"PERM-01: ", "PERM-02: "}},
-		{"only lo", false, (*exec.Cmd).Start, nil, false, exitWarning,
+		{"only lo", false, (*exec.Cmd).Start, nil, nil, false, exitWarning,
 			[]string{"ok   permission", "  warning ENV-03: This network namespace has only lo up.", "$ docker run --network container:APP "}, []string{"FAIL"}},
-		{"an application on lo alone", false, (*exec.Cmd).Start, nil, true, exitOK, []string{"ok   permission", "Nothing to mend was found.\n"}, []string{"ENV-03", "FAIL"}},
-		{"dead collector", true, (*exec.Cmd).Start, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"}, true, exitErrors,
-			[]string{"FAIL collector     traces by http/protobuf to http://127.0.0.1:4318/v1/traces: dial tcp 127.0.0.1:4318: connect: connection refused\n", "  error EXP-01: ", "      | - name: OTEL_EXPORTER_OTLP_ENDPOINT\n"}, []string{"EXP-02", "NET-SYN"}},
-		{"gRPC to an HTTP port", true, (*exec.Cmd).Start, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8080", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, true, exitErrors,
-			[]string{"FAIL collector     traces by grpc to 127.0.0.1:8080: UNAVAILABLE ", "  error EXP-02: ", "OTEL_EXPORTER_OTLP_PROTOCOL"}, []string{"EXP-01"}},
+		{"an application on lo alone", false, (*exec.Cmd).Start, nil, nil, true, exitOK, []string{"ok   permission", "Nothing to mend was found.\n"}, []string{"ENV-03", "FAIL"}},
+		{"dead collector", true, (*exec.Cmd).Start, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"}, nil, true, exitErrors,
+			[]string{"FAIL collector     traces by http/protobuf to http://127.0.0.1:4318/v1/traces: dial tcp 127.0.0.1:4318: connect: connection refused\n", "  error EXP-01: ",
+				"      | env:\n      | - name: OTEL_EXPORTER_OTLP_PROTOCOL\n      |   value: grpc\n      | - name: OTEL_EXPORTER_OTLP_ENDPOINT\n      |   value: http://collector.observability:4317\n"}, []string{"EXP-02", "NET-SYN"}},
+		{"gRPC to an HTTP port", true, (*exec.Cmd).Start, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8080", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, nil, true, exitErrors,
+			[]string{"FAIL collector     traces by grpc to 127.0.0.1:8080: UNAVAILABLE ", "  error EXP-02: ",
+				"      $ OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318 wiretell run\n"}, []string{"EXP-01"}},
+		{"beside Istio's proxy", true, (*exec.Cmd).Start, nil, []int{15001, 15006, 15090}, true, exitOK,
+			[]string{"ok   listening     8080 (only from within)\n                   15001\n                   15006\n                   15090\n", "  info MESH-01: The proxy of istio is in this pod (listening on 15001, 15006, 15090). (likely)\n", "Nothing to mend was found.\n"}, []string{"linkerd"}},
+		{"beside Linkerd's proxy", true, (*exec.Cmd).Start, nil, []int{4140, 4143}, true, exitOK,
+			[]string{"  info MESH-01: The proxy of linkerd is in this pod (listening on 4140, 4143). (likely)\n", "Nothing to mend was found.\n"}, []string{"istio"}},
+		{"a filter for the proxy's port", true, (*exec.Cmd).Start, []string{"WIRETELL_PORT=4143"}, []int{4140, 4143}, true, exitWarning,
+			[]string{"  warning FILT-04: Packets never carry port 4143, to which linkerd redirects them only afterwards; the application listens on 8080.", "wiretell run --port 8080\n"}, []string{"FILT-02"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -93,12 +103,19 @@ func TestDoctor(t *testing.T) {
 			if c.wired {
 				netnstest.Connect(t, ns, netnstest.New(t))
 			}
-			if c.serve {
-				var l net.Listener
+			listen := func(addr string) (l net.Listener) {
 				ns.Must(t, func() (err error) {
-					l, err = net.Listen("tcp", "127.0.0.1:8080")
+					l, err = net.Listen("tcp", addr)
 					return err
 				})
+				t.Cleanup(func() { l.Close() })
+				return l
+			}
+			for _, port := range c.proxy {
+				listen(fmt.Sprintf(":%d", port))
+			}
+			if c.serve {
+				l := listen("127.0.0.1:8080")
 				srv := &http.Server{Handler: http.NotFoundHandler()}
 				go srv.Serve(l)
 				t.Cleanup(func() { srv.Close() })
