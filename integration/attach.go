@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,11 +27,18 @@ type Sidecar struct {
 	stream   client.HijackedResponse // its standard streams; while it is open, wiretell runs
 	exit     client.ContainerWaitResult
 	ended    chan struct{} // closed when wiretell has ended and all it wrote is read
+	over     chan struct{} // closed when it captures no more, which may be before that
+	image    string
+	records  bool // packets may be wanted
+	labels   map[string]string
 
-	stop sync.Once
-	mu   sync.Mutex
-	log  strings.Builder
-	err  error // why it ended, if it should not have
+	stop      sync.Once
+	recorded  []byte // the packets, if they were wanted; written by stop
+	recordErr error  // why there are none
+
+	mu  sync.Mutex
+	log strings.Builder
+	err error // why it ended, if it should not have
 }
 
 // Option changes how Attach works.
@@ -43,11 +51,13 @@ type options struct {
 	toOutput    bool
 	receiver    string
 	test        testing.TB
+	recordTo    *string
+	nth         int // sidecar of the test
 	maxDuration time.Duration
 }
 
 // For ends the sidecar with the test; if the test has failed, its log says what
-// wiretell saw.
+// wiretell saw, and where the packets are: see [RecordTo].
 func For(t testing.TB) Option { return func(o *options) { o.test = t } }
 
 // WithFlags adds flags of `wiretell run`, as "--port=8080". docs/usage.md lists
@@ -82,7 +92,8 @@ const attachTimeout = 30 * time.Second
 // sees the first request that is made after that. ctx bounds the start only.
 //
 // wiretell ends with [Sidecar.Stop], with the test ([For]), when this process
-// ends in whatever way, when c ends, or after an hour, and then is removed.
+// ends in whatever way, or after an hour, and then is removed. When c ends it
+// captures no more.
 func Attach(ctx context.Context, c testcontainers.Container, opts ...Option) (*Sidecar, error) {
 	o := options{maxDuration: time.Hour}
 	for _, f := range opts {
@@ -93,13 +104,19 @@ func Attach(ctx context.Context, c testcontainers.Container, opts ...Option) (*S
 		return nil, fmt.Errorf("attach wiretell: %w", err)
 	}
 	if o.test != nil {
+		n, forget := nthOf(o.test)
+		o.nth = n
 		o.test.Cleanup(func() {
+			defer forget()
 			// The test's own context is over by now.
-			if err := s.Stop(context.Background()); err != nil {
+			if err := s.end(context.Background(), o.records() && o.test.Failed()); err != nil {
 				o.test.Errorf("wiretell: %v", err)
 			}
 			if o.test.Failed() {
 				o.test.Log(s.Report())
+				if o.records() {
+					s.keep(&o)
+				}
 			}
 		})
 	}
@@ -111,7 +128,7 @@ func attach(ctx context.Context, c testcontainers.Container, o *options) (_ *Sid
 	if err != nil {
 		return nil, err
 	}
-	s := &Sidecar{engine: e, receiver: newReceiver(), ended: make(chan struct{})}
+	s := &Sidecar{engine: e, receiver: newReceiver(), ended: make(chan struct{}), over: make(chan struct{}), records: o.records()}
 	defer func() {
 		if err != nil {
 			s.kill()
@@ -165,9 +182,14 @@ func (o *options) listen(ctx context.Context, e *engine, app *container.InspectR
 // first breath.
 func (s *Sidecar) start(ctx context.Context, o *options, app *container.InspectResponse, ln net.Listener) error {
 	name := strings.TrimPrefix(app.Name, "/")
-	labels := testcontainers.GenericLabels() // so that Ryuk knows it, where there is one
-	labels[label] = app.ID
-	cmd := []string{"run", "--until-eof", "--duration=" + o.maxDuration.String()}
+	s.image = o.image
+	s.labels = testcontainers.GenericLabels() // so that Ryuk knows it, where there is one
+	s.labels[label] = app.ID
+	cmd := append([]string{"run", "--until-eof", "--duration=" + o.maxDuration.String()}, o.recordFlags()...)
+	var volumes map[string]struct{}
+	if o.records() {
+		volumes = map[string]struct{}{recordings: {}}
+	}
 	env := []string{
 		"OTEL_SERVICE_NAME=" + name,
 		"OTEL_TRACES_SAMPLER=always_on", // a test wants all of them
@@ -183,7 +205,7 @@ func (s *Sidecar) start(ctx context.Context, o *options, app *container.InspectR
 	created, err := s.engine.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &container.Config{
 			Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
-			Image:       o.image, Cmd: append(cmd, o.flags...), Env: append(env, o.env...), Labels: labels,
+			Image:       o.image, Cmd: append(cmd, o.flags...), Env: append(env, o.env...), Labels: s.labels, Volumes: volumes,
 			OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true,
 		},
 		HostConfig: &container.HostConfig{
@@ -214,6 +236,7 @@ func (s *Sidecar) start(ctx context.Context, o *options, app *container.InspectR
 // read takes what wiretell writes until it ends.
 func (s *Sidecar) read() {
 	defer close(s.ended)
+	defer s.noMore()
 	out := &lines{f: func(b []byte) {
 		if err := s.receiver.line(b); err != nil {
 			s.fail(err)
@@ -241,12 +264,24 @@ func (s *Sidecar) read() {
 	}
 }
 
+// noMore notes that nothing more will be captured; only read's goroutine calls it.
+func (s *Sidecar) noMore() {
+	select {
+	case <-s.over:
+	default:
+		close(s.over)
+	}
+}
+
 // note keeps a line of wiretell's standard error.
 func (s *Sidecar) note(line []byte) {
 	s.mu.Lock()
 	s.log.Write(line)
 	s.log.WriteByte('\n')
 	s.mu.Unlock()
+	if bytes.HasSuffix(line, []byte(": waiting for the end of standard input")) {
+		s.noMore() // its network is gone
+	}
 	s.receiver.add(func(*telemetry) {}) // who waits looks again
 }
 
@@ -268,7 +303,7 @@ func (s *Sidecar) await(ctx context.Context, ln net.Listener) error {
 		}
 		select {
 		case <-changed:
-		case <-s.ended:
+		case <-s.over:
 			return fmt.Errorf("%w\n%s", errors.Join(errors.New("it ended at once"), s.Err()), s.Log())
 		case <-ctx.Done():
 			if capturing && ln != nil {
@@ -296,18 +331,28 @@ func (s *Sidecar) Err() error {
 
 // Stop ends the capture. When it returns, wiretell has told everything that was
 // on the wire before, and its container is gone. The telemetry stays readable.
-func (s *Sidecar) Stop(ctx context.Context) error {
+func (s *Sidecar) Stop(ctx context.Context) error { return s.end(ctx, s.records) }
+
+// end is Stop, which fetches the recordings if they may be wanted.
+func (s *Sidecar) end(ctx context.Context, wanted bool) error {
 	s.stop.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, attachTimeout)
+		defer cancel()
+		var fetch func(context.Context) ([]byte, error)
+		if wanted {
+			fetch, s.recordErr = s.hold(ctx)
+		}
 		// The end of standard input is wiretell's sign to stop.
 		if err := s.stream.CloseWrite(); err != nil {
 			s.stream.Close()
 		}
-		ctx, cancel := context.WithTimeout(ctx, attachTimeout)
-		defer cancel()
 		select {
 		case <-s.ended:
 		case <-ctx.Done():
 			s.fail(fmt.Errorf("it did not stop: %w", ctx.Err()))
+		}
+		if fetch != nil {
+			s.recorded, s.recordErr = fetch(ctx)
 		}
 		s.kill()
 	})
@@ -323,7 +368,7 @@ func (s *Sidecar) kill() {
 		select {
 		case <-s.ended: // and so removed by the engine
 		default:
-			_, _ = s.engine.ContainerRemove(context.Background(), s.id, client.ContainerRemoveOptions{Force: true})
+			_, _ = s.engine.ContainerRemove(context.Background(), s.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		}
 	}
 	s.receiver.close()
@@ -366,11 +411,11 @@ func (s *Sidecar) WaitFor(ctx context.Context, checks ...Check) error {
 		select {
 		case <-changed:
 			continue
-		case <-s.ended:
+		case <-s.over:
 			if t, _ := s.receiver.snapshot(); t.Holds(checks...) == nil {
 				return nil
 			}
-			return errors.Join(err, s.Err())
+			return errors.Join(err, errors.New("nothing more is captured"), s.Err())
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}

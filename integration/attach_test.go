@@ -235,9 +235,12 @@ func TestAttachRestart(t *testing.T) {
 		t.Fatal(out)
 	}
 	select {
-	case <-s.ended:
+	case <-s.over:
 	case <-time.After(time.Minute):
-		t.Fatalf("a minute after the restart it still runs:\n%s", s.Log())
+		t.Fatalf("a minute after the restart it still captures:\n%s", s.Log())
+	}
+	if err := s.WaitFor(t.Context(), Served()); err == nil || !strings.Contains(err.Error(), "nothing more is captured") {
+		t.Errorf("waiting for what cannot come: %v", err)
 	}
 	if err := s.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), "exit code 4") {
 		t.Errorf("it ended with %v:\n%s", err, s.Log())

@@ -202,7 +202,7 @@ func (e *engine) sweep(ctx context.Context) {
 	}
 	for _, c := range list.Items {
 		if time.Since(time.Unix(c.Created, 0)) > 10*time.Minute {
-			_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
+			_, _ = e.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		}
 	}
 }

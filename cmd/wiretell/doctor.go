@@ -146,7 +146,8 @@ func (f *doctorFlags) live(p *job) ([]checked, error) {
 		return checks, err
 	}
 	f.duration = f.captureFor
-	defer f.stopOn(p, src.Stop)()
+	_, stop := f.stopOn(p, src.Stop)
+	defer stop()
 	_, err = p.run(src)
 	if err != nil {
 		err = failed(fmt.Errorf("the capture ended: %w", err), "")

@@ -359,6 +359,36 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// TestLeftUntilEOF: whoever holds standard input finds what was recorded before
+// the process, and perhaps its container, is gone.
+func TestLeftUntilEOF(t *testing.T) {
+	ns, peer := netnstest.New(t), netnstest.New(t)
+	netnstest.Connect(t, ns, peer)
+	dir := t.TempDir()
+	cmd, _, _ := command(t, "run", "--exporter", "none", "--until-eof", "--record", dir, "--record-all")
+	stderr := new(transcript)
+	cmd.Stderr = stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	startIn(t, ns, cmd)
+	stderr.await(t, "wiretell: capturing on all interfaces\n")
+	get(t, ns, 1)
+	peer.Delete(t, "eth0")
+	stderr.await(t, "wiretell: the network namespace was left: its last interface beside lo is gone: waiting for the end of standard input\n")
+	if files, err := filepath.Glob(filepath.Join(dir, "*.pcapng")); len(files) != 1 {
+		t.Errorf("recorded %q, %v", files, err)
+	}
+	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Fatalf("it did not wait: %v", err)
+	}
+	if err := stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	exitCode(t, cmd.Wait(), exitLost)
+}
+
 // TestTablesOnSignal: SIGUSR1 prints what was counted so far, without --debug too.
 func TestTablesOnSignal(t *testing.T) {
 	ns := netnstest.New(t)

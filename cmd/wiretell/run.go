@@ -155,7 +155,7 @@ func (f *runFlags) open(p *job) (src *afpacket.Source, err error) {
 
 // capture runs until a signal, the end of --duration, or a failure.
 func (f *runFlags) capture(p *job, src stopper) error {
-	stop := f.stopOn(p, src.Stop)
+	told, stop := f.stopOn(p, src.Stop)
 	defer stop()
 	p.stdout.catchPipe(func() {
 		p.say("nobody reads standard output any more: stopping")
@@ -166,6 +166,10 @@ func (f *runFlags) capture(p *job, src stopper) error {
 	p.shutdown() // what an outage cost is told, and is no failure of the capture
 	bad := p.conclude()
 	if errors.Is(err, afpacket.ErrLeft) {
+		if f.untilEOF { // who started it may want the recordings, which go with a container
+			p.say("%v: waiting for the end of standard input", err)
+			<-told
+		}
 		return &exitError{code: exitLost, err: err, hint: "restart wiretell, so that it joins the application's new network namespace; a restart policy does that"}
 	}
 	if err != nil {
@@ -181,13 +185,13 @@ type stopper interface {
 	Stop()
 }
 
-// stopOn calls stop at the first signal, when the duration is over, or when
-// standard input ends, if that is asked for; a second signal ends the process
-// at once.
-func (f *runFlags) stopOn(p *job, stop func()) (cancel func()) {
+// stopOn calls stop, and closes told, at the first signal, when the duration is
+// over, or when standard input ends, if that is asked for; a second signal ends
+// the process at once.
+func (f *runFlags) stopOn(p *job, stop func()) (told <-chan struct{}, cancel func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	done := make(chan struct{})
+	stopped, done := make(chan struct{}), make(chan struct{})
 	var end <-chan time.Time
 	if f.duration > 0 {
 		timer := time.NewTimer(f.duration)
@@ -211,6 +215,7 @@ func (f *runFlags) stopOn(p *job, stop func()) (cancel func()) {
 		case <-done:
 			return
 		}
+		close(stopped)
 		stop()
 		select {
 		case <-signals:
@@ -218,7 +223,7 @@ func (f *runFlags) stopOn(p *job, stop func()) (cancel func()) {
 		case <-done:
 		}
 	}()
-	return func() {
+	return stopped, func() {
 		signal.Stop(signals)
 		close(done)
 	}
@@ -273,7 +278,7 @@ func (f *runFlags) denied(p *job, openErr error) error {
 	}
 	blind := pipeline.NewBlind()
 	if f.WhenDenied == pipeline.Stay {
-		stop := f.stopOn(p, blind.Stop)
+		_, stop := f.stopOn(p, blind.Stop)
 		defer stop()
 		p.stdout.catchPipe(blind.Stop)
 		p.say("nothing can be captured (%v); staying to publish the diagnosis", openErr)
