@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/afpacket"
@@ -45,16 +46,21 @@ namespace: the permission, interfaces and offloads, who listens, the ring, and
 whether the Collector that the OTEL_* variables name answers by the protocol
 that they name. Then it captures for a moment and walks the diagnosis.
 
-It takes the settings of run, exports nothing, and ends with 0 when nothing worse
-than information was found, with 10 for warnings, with 11 for errors.
+It takes the settings of run, exports nothing (settings of that are checked, and
+not listed here), and ends with 0 when nothing worse than information was found,
+with 10 for warnings, with 11 for errors.
 
 "wiretell doctor FILE" walks the diagnosis over capture files.`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return withSettings(cmd, proc, func() error { return f.run(proc, files) })
+			return withSettings(cmd, proc, f.check, func() error { return f.run(proc, files) })
 		},
 	}
-	f.add(cmd.Flags())
 	f.addCapture(cmd.Flags())
+	f.addLive(cmd.Flags())
+	exported := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.addExport(exported)
+	exported.VisitAll(func(s *pflag.Flag) { s.Hidden = true }) // taken with a run's settings, and checked
+	cmd.Flags().AddFlagSet(exported)
 	f.Deadline = 2 * time.Second
 	cmd.Flags().StringSliceVar(&f.local, "local", nil, "`addresses` or prefixes that are local: they tell server from client spans")
 	cmd.Flags().DurationVar(&f.captureFor, "capture-for", 5*time.Second, "how long doctor captures")
@@ -72,14 +78,20 @@ type checked struct {
 	Lines []string `json:"lines"`
 }
 
-func (f *doctorFlags) run(proc process, files []string) error {
+// check reports settings that cannot be meant.
+func (f *doctorFlags) check() error {
 	switch {
-	case f.check() != nil:
-		return f.check()
 	case f.captureFor <= 0:
 		return usagef("--capture-for must be greater than 0")
 	case !slices.Contains(doctorFormats, f.format):
 		return usagef("--format: %q is not one of %s", f.format, strings.Join(doctorFormats, ", "))
+	}
+	return f.runFlags.check()
+}
+
+func (f *doctorFlags) run(proc process, files []string) error {
+	if err := f.check(); err != nil {
+		return err
 	}
 	f.Record.Dir = "" // a run's settings, but the directory is that run's
 	silent := proc

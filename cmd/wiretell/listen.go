@@ -78,7 +78,7 @@ well and with 1 when not, or when nobody answers: for HEALTHCHECK in an image
 without a shell, and for exec probes.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withSettings(cmd, proc, func() error { return f.run(cmd.Context(), proc.stdout) })
+			return withSettings(cmd, proc, f.check, func() error { return f.run(cmd.Context(), proc.stdout) })
 		},
 	}
 	addListen(cmd.Flags(), &f.listen)
@@ -88,13 +88,18 @@ without a shell, and for exec probes.`,
 	return cmd
 }
 
-// run asks and says what came of it in one line.
-func (f *healthFlags) run(ctx context.Context, w io.Writer) error {
-	if err := checkListen(f.listen); err != nil {
-		return err
-	}
+// check reports settings that cannot be meant.
+func (f *healthFlags) check() error {
 	if f.timeout <= 0 {
 		return usagef("--timeout must be greater than 0")
+	}
+	return checkListen(f.listen)
+}
+
+// run asks and says what came of it in one line.
+func (f *healthFlags) run(ctx context.Context, w io.Writer) error {
+	if err := f.check(); err != nil {
+		return err
 	}
 	if f.listen == listenOff {
 		return failed(errors.New("the local endpoint is off"), "--listen 127.0.0.1:19464, for run and for healthcheck, switches it on")

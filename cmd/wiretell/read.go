@@ -44,7 +44,7 @@ Of a damaged file comes what is readable, then an error and exit code 1.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return withSettings(cmd, proc, func() error { return f.read(proc, files) })
+			return withSettings(cmd, proc, f.check, func() error { return f.read(proc, files) })
 		},
 	}
 	f.add(cmd.Flags())
@@ -56,9 +56,10 @@ Of a damaged file comes what is readable, then an error and exit code 1.`,
 	return cmd
 }
 
-// withSettings loads the settings, prints them when that was asked for, and
-// else does the job.
-func withSettings(cmd *cobra.Command, proc process, job func() error) error {
+// withSettings loads the settings and does the job, or prints them when that was
+// asked for: also those that check finds cannot be meant, as where they come from
+// helps then.
+func withSettings(cmd *cobra.Command, proc process, check, job func() error) error {
 	warnings, err := loadSettings(cmd, proc.env)
 	if quiet, _ := cmd.Flags().GetBool("quiet"); !quiet {
 		for _, w := range warnings {
@@ -69,17 +70,28 @@ func withSettings(cmd *cobra.Command, proc process, job func() error) error {
 		return err
 	}
 	if show, _ := cmd.Flags().GetBool(flagPrint); show {
-		return printSettings(proc.stdout, cmd.Flags(), proc.env)
+		if err := printSettings(proc.stdout, cmd.Flags(), proc.env); err != nil {
+			return err
+		}
+		return check()
 	}
 	return job()
+}
+
+// check reports settings that cannot be meant.
+func (f *readFlags) check() error {
+	if f.deadline < 0 {
+		return usagef("--shutdown-timeout must not be negative")
+	}
+	if _, err := localPrefixes(f.local); err != nil {
+		return err
+	}
+	return f.observeFlags.check()
 }
 
 func (f *readFlags) read(proc process, files []string) error {
 	if err := f.check(); err != nil {
 		return err
-	}
-	if f.deadline < 0 {
-		return usagef("--shutdown-timeout must not be negative")
 	}
 	p := &job{flags: &f.observeFlags, process: proc}
 	p.Deadline = f.deadline

@@ -47,6 +47,8 @@ func recordHint(err error) string {
 		return "the root of a container is often read-only: mount a volume (an emptyDir) there"
 	case errors.Is(err, fs.ErrPermission):
 		return "it must be writable for the user that wiretell runs as, without any privilege"
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return "there is a file of that name, or on the way: name a directory, which is made if need be"
 	}
 	return ""
 }

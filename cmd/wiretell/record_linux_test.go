@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -54,5 +55,25 @@ func TestRunRecords(t *testing.T) {
 	}
 	if n := packetsIn(t, filepath.Join(dir, m[1])); n != 2 {
 		t.Errorf("%d packets, want 2", n)
+	}
+}
+
+// TestRunRecordsNowhere: a directory that cannot be used is told before anything
+// else is begun, with what helps.
+func TestRunRecordsNowhere(t *testing.T) {
+	ns := netnstest.New(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ dir, hint string }{
+		{file, "name a directory"}, {filepath.Join(file, "below"), "name a directory"}, {"/proc/wiretell", ""},
+	} {
+		cmd, stdout, stderr := command(t, "run", "--exporter", "none", "--record", c.dir)
+		startIn(t, ns, cmd)
+		exitCode(t, cmd.Wait(), exitFailed)
+		if !strings.HasPrefix(stderr.String(), "wiretell: --record "+c.dir+": ") || strings.Contains(stderr.String(), "hint: ") != (c.hint != "") || !strings.Contains(stderr.String(), c.hint) {
+			t.Errorf("%s: %s%s", c.dir, stdout, stderr)
+		}
 	}
 }

@@ -44,12 +44,12 @@ func newRun(proc process) *cobra.Command {
 It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withSettings(cmd, proc, func() error { return f.run(proc) })
+			return withSettings(cmd, proc, f.check, func() error { return f.run(proc) })
 		},
 	}
 	f.add(cmd.Flags())
 	fl := cmd.Flags()
-	f.addCapture(fl)
+	f.addLive(fl)
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
 	fl.DurationVar(&f.Deadline, "shutdown-timeout", f.Deadline, "how long the end may take")
 	fl.DurationVar(&f.Window, "diagnosis-window", f.Window, "how much traffic the diagnosis weighs at a time")
@@ -61,8 +61,8 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	return cmd
 }
 
-// addCapture adds the settings of a live capture that run and doctor share.
-func (f *runFlags) addCapture(fl *pflag.FlagSet) {
+// addLive adds the settings of a live capture that run and doctor share.
+func (f *runFlags) addLive(fl *pflag.FlagSet) {
 	f.Live = pipeline.DefaultLive()
 	fl.StringSliceVar(&f.Interfaces, "interface", nil, "capture on these `interfaces` only; by default on all, those that come later too")
 	fl.IntVar(&f.RingMiB, "ring-mib", f.RingMiB, "memory of the capture rings in `MiB`; it is not charged to the container's limit")
@@ -78,7 +78,10 @@ func (f *runFlags) check() error {
 	case f.duration < 0:
 		return usagef("--duration must not be negative")
 	}
-	return f.CheckLive(&f.Live)
+	if err := f.CheckLive(&f.Live); err != nil {
+		return err
+	}
+	return f.observeFlags.check()
 }
 
 func (f *runFlags) run(proc process) (err error) {
@@ -109,6 +112,11 @@ func (f *runFlags) run(proc process) (err error) {
 	if err := p.exporters(); err != nil {
 		return err
 	}
+	if src != nil {
+		if err := p.record(src); err != nil {
+			return err
+		}
+	}
 	if local != nil {
 		p.Desk.Watched = true
 		answering := endpoint.Serve(local, endpoint.Config{
@@ -127,18 +135,12 @@ func (f *runFlags) run(proc process) (err error) {
 	if src == nil {
 		return f.denied(p, facts.Err)
 	}
-	if err := p.record(src); err != nil {
-		return err
-	}
 	return f.capture(p, src)
 }
 
 // open opens the capture and gives up the privileges for it. Without an error
 // src is nil when the capture could not be opened: the facts say why.
 func (f *runFlags) open(p *job) (src *afpacket.Source, err error) {
-	if err := f.observeFlags.check(); err != nil {
-		return nil, err
-	}
 	src, err = p.Open(&f.Settings, &f.Live)
 	if src == nil || err != nil {
 		return nil, err
