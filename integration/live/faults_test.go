@@ -28,7 +28,8 @@ import (
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
 )
 
-// How long TestFaults runs, and which sequence: an hour by hand is
+// How long TestFaults runs (at least each fault once; CI asks for ten minutes),
+// and which sequence: an hour by hand is
 //
 //	WIRETELL_FAULTS=1h go test -run TestFaults -timeout 2h -v ./integration/live
 const (
