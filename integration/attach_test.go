@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	if id := os.Getenv(childOf); id != "" {
 		os.Exit(attachAndWait(id))
 	}
+	if image := os.Getenv(ryukChild); image != "" {
+		os.Exit(startAndWait(image))
+	}
 	os.Exit(enginetest.Main(m))
 }
 
