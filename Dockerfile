@@ -2,8 +2,8 @@
 # raise CAP_NET_RAW where the container is granted it. It needs BuildKit, as
 # other builders lose the binary's file capability:
 #
-#	docker build --build-arg VERSION="$(git describe --tags --always)" -t wiretell .
-#	docker run --cap-drop ALL --cap-add NET_RAW --network container:APP wiretell
+#	docker build --build-arg VERSION="$(git describe --tags --always)" -t wiretell/wiretell .
+#	docker run --cap-drop ALL --cap-add NET_RAW --network container:APP wiretell/wiretell
 #
 # `make image` makes the same image without a builder. docs/image.md has the rest.
 ARG GO_IMAGE=golang:1.26

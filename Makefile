@@ -11,7 +11,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 BUILDVCS := $(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(BUILDVCS) -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
 
-# The first architecture is the one that docker load names wiretell:VERSION.
+# The first architecture is the one that docker load names wiretell/wiretell:VERSION.
 IMAGE_ARCH ?= $(shell $(GO) env GOARCH),$(if $(filter arm64,$(shell $(GO) env GOARCH)),amd64,arm64)
 
 # Suites against real peers and containers run one package at a time, after

@@ -1,49 +1,57 @@
 package compose
 
 import (
-	"bytes"
+	"context"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// service is what the file may say of a service: any other key is an error.
-type service struct {
-	Build       string
-	Image       string
-	Command     []string
-	Entrypoint  []string
-	User        string
-	Environment map[string]string
-	Volumes     []string
-	Ports       []string
-	NetworkMode string    `yaml:"network_mode"`
-	CapDrop     []string  `yaml:"cap_drop"`
-	CapAdd      []string  `yaml:"cap_add"`
-	ReadOnly    bool      `yaml:"read_only"`
-	DependsOn   yaml.Node `yaml:"depends_on"`
+// read decodes the file as compose does: what its specification does not know
+// is an error.
+func read(t *testing.T) types.Services {
+	t.Helper()
+	p, err := load(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Services
 }
 
-func read(t *testing.T) map[string]service {
-	t.Helper()
+// load decodes text, or the file if it is nil.
+func load(ctx context.Context, text []byte) (*types.Project, error) {
+	return loader.LoadWithContext(ctx, types.ConfigDetails{
+		WorkingDir: ".", ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: text}},
+	}, func(o *loader.Options) { o.SetProjectName("wiretell-example", true) })
+}
+
+// TestSeeded: a mistake in the file is found.
+func TestSeeded(t *testing.T) {
 	text, err := os.ReadFile("compose.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Name     string
-		Services map[string]service
+	for _, c := range [][2]string{
+		{"cap_add:", "capadd:"},
+		{"condition: service_started, restart: true", "condition: service_started, restarts: true"},
+		{"depends_on: [app]", "depends_on: [application]"},
+		{"read_only: true", "read_only: perhaps"},
+	} {
+		seeded := strings.Replace(string(text), c[0], c[1], 1)
+		if seeded == string(text) {
+			t.Errorf("the file has no %q", c[0])
+		}
+		if _, err := load(t.Context(), []byte(seeded)); err == nil {
+			t.Errorf("%q is not found", c[1])
+		}
 	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil {
-		t.Fatal(err)
-	}
-	return file.Services
 }
 
 // TestWiretell: the sidecar has the capability it needs and no other, and the
@@ -52,13 +60,15 @@ func TestWiretell(t *testing.T) {
 	all := read(t)
 	w := all["wiretell"]
 	if w.NetworkMode != "service:app" || len(w.Ports) > 0 {
-		t.Errorf("network_mode is %q with ports %q", w.NetworkMode, w.Ports)
+		t.Errorf("network_mode is %q with %d ports", w.NetworkMode, len(w.Ports))
 	}
 	if !slices.Equal(w.CapDrop, []string{"ALL"}) || !slices.Equal(w.CapAdd, []string{"NET_RAW"}) || w.User != "" {
 		t.Errorf("cap_drop %q, cap_add %q, user %q", w.CapDrop, w.CapAdd, w.User)
 	}
-	if w.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] != "http://collector:4317" || w.Environment["OTEL_EXPORTER_OTLP_PROTOCOL"] != "grpc" {
-		t.Errorf("environment is %q", w.Environment)
+	for name, want := range map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"} {
+		if got := w.Environment[name]; got == nil || *got != want {
+			t.Errorf("%s is not %s", name, want)
+		}
 	}
 	usage, err := os.ReadFile("../../docs/usage.md")
 	if err != nil {
@@ -72,7 +82,7 @@ func TestWiretell(t *testing.T) {
 	if _, ok := all["app"]; !ok {
 		t.Error("there is no service app")
 	}
-	if _, err := os.Stat(w.Build + "/Dockerfile"); err != nil {
+	if _, err := os.Stat(w.Build.Context + "/Dockerfile"); err != nil {
 		t.Error(err)
 	}
 }
@@ -82,23 +92,22 @@ func TestWiretell(t *testing.T) {
 func TestServices(t *testing.T) {
 	image := regexp.MustCompile(`^[a-z-]+(/[a-z-]+)?:v?\d+\.\d+(\.\d+)?(-alpine)?$`)
 	for name, s := range read(t) {
-		if s.Build == "" && !image.MatchString(s.Image) {
+		if !image.MatchString(s.Image) {
 			t.Errorf("%s: the image %q has no version, or a host", name, s.Image)
 		}
 		for _, p := range s.Ports {
-			if !strings.HasPrefix(p, "127.0.0.1:") {
-				t.Errorf("%s: port %s is open to the network", name, p)
+			if p.HostIP != "127.0.0.1" {
+				t.Errorf("%s: port %d is open to the network", name, p.Target)
 			}
 		}
 		for _, v := range s.Volumes {
-			from, _, _ := strings.Cut(v, ":")
-			if _, err := os.Stat(from); err != nil && from != "./logs" {
+			if _, err := os.Stat(v.Source); err != nil && filepath.Base(v.Source) != "logs" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		for _, arg := range s.Command {
 			_, file, ok := strings.Cut(arg, "=/")
-			if ok && !slices.ContainsFunc(s.Volumes, func(v string) bool { return strings.HasSuffix(v, ":/"+file+":ro") }) {
+			if ok && !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == "/"+file && v.ReadOnly }) {
 				t.Errorf("%s: %s is not mounted", name, arg)
 			}
 		}
@@ -118,7 +127,7 @@ func TestProvisioning(t *testing.T) {
 		t.Errorf("%d data sources, want 2", len(found))
 	}
 	for _, m := range found {
-		if s, ok := all[m[1]]; !ok || !slices.ContainsFunc(s.Ports, func(p string) bool { return strings.HasSuffix(p, ":"+m[2]) }) {
+		if s, ok := all[m[1]]; !ok || !slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return strconv.Itoa(int(p.Target)) == m[2] }) {
 			t.Errorf("no service %s with port %s", m[1], m[2])
 		}
 	}
@@ -126,7 +135,9 @@ func TestProvisioning(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, folder, _ := strings.Cut(strings.TrimSpace(string(text)), "path: ")
-	if !slices.Contains(all["grafana"].Volumes, "../grafana:"+folder+":ro") {
+	if !slices.ContainsFunc(all["grafana"].Volumes, func(v types.ServiceVolumeConfig) bool {
+		return filepath.Base(v.Source) == "grafana" && v.Target == folder && v.ReadOnly
+	}) {
 		t.Errorf("dashboards are read from %s, which is not mounted", folder)
 	}
 }

@@ -12,6 +12,10 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
+// Name is what wiretell's image is called, in the examples and in a registry of
+// one's own before the tag, which is the version.
+const Name = "wiretell/wiretell"
+
 // UID is the user and group that wiretell runs as in its image.
 const UID = 65532
 

@@ -37,7 +37,7 @@ func run(ctx context.Context) (err error) {
 	folder := flag.String("folder", "", "write the files of the first architecture below this `folder`")
 	architectures := flag.String("arch", cmp.Or(os.Getenv("TARGETARCH"), runtime.GOARCH), "make the image for these `architectures`, separated by commas; docker load tags the first")
 	version := flag.String("version", os.Getenv("VERSION"), "`version` that wiretell tells")
-	tag := flag.String("tag", "", "`name` of the image in the archive (default wiretell:VERSION)")
+	tag := flag.String("tag", "", "`name` of the image in the archive (default wiretell/wiretell:VERSION)")
 	flag.Parse()
 	if *output == "" && *folder == "" || flag.NArg() > 0 {
 		flag.Usage()
@@ -75,6 +75,6 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	// A tag holds no "+", which versions may.
-	return image.WriteArchive(f, cmp.Or(*tag, "wiretell:"+strings.ReplaceAll(r.Version, "+", "-")), images...)
+	// A tag holds no "+", which versions may, and is written without "v".
+	return image.WriteArchive(f, cmp.Or(*tag, image.Name+":"+strings.ReplaceAll(strings.TrimPrefix(r.Version, "v"), "+", "-")), images...)
 }
