@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -151,6 +152,23 @@ var errorCases = []errorCase{
 		serve:  func(e *end) { e.serve(); e.ended(); e.reset() },
 		client: []string{"tcp.reset peer phase=closing client"},
 		server: []string{"tcp.reset local phase=closing server"},
+	},
+	{name: "reset-forged",
+		call: (*end).ask,
+		serve: func(e *end) {
+			e.hear(e.get())
+			e.forgeReset()
+			e.say(answer)
+			e.ended()
+		},
+	},
+	{name: "reset-by-router", // in the server's name, with the right number
+		rules: "tcp dport PORT tcp flags & psh == psh reject with tcp reset",
+		call:  func(e *end) { e.say(e.get()); e.ended() },
+		serve: (*end).keep,
+		client: []string{
+			"tcp.reset peer phase=request in=GET/reset-by-router client",
+			"http.exchange_incomplete peer error=reset cause=reset_by_server in=GET/reset-by-router client"},
 	},
 	{name: "keep-alive-race", // the server's end has gone without a word
 		call:  func(e *end) { e.ask(); <-e.sync; time.Sleep(1500 * time.Millisecond); e.say(e.get()); e.ended() },
@@ -347,14 +365,50 @@ func (e *end) forge() {
 	if !e.v6 { // of IPv6 the kernel does it
 		binary.BigEndian.PutUint16(message[2:], checksum(message))
 	}
+	e.raw(network, message)
+}
+
+// forgeReset sends the client a RST of its connection whose number is far beyond
+// what the server has sent.
+func (e *end) forgeReset() {
+	const sendQueue = 2 // TCP_SEND_QUEUE
+	seq := 0
+	raw, err := e.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			for _, option := range [][2]int{{unix.TCP_REPAIR, unix.TCP_REPAIR_ON}, {unix.TCP_REPAIR_QUEUE, sendQueue}} {
+				e.check(unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, option[0], option[1]))
+			}
+			seq, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUEUE_SEQ)
+			e.check(unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, unix.TCP_REPAIR_OFF_NO_WP))
+		})
+	}
+	e.check(err)
+	client := e.RemoteAddr().(*net.TCPAddr).AddrPort()
+	segment := make([]byte, 20)
+	binary.BigEndian.PutUint16(segment, e.at.Port())
+	binary.BigEndian.PutUint16(segment[2:], client.Port())
+	binary.BigEndian.PutUint32(segment[4:], uint32(seq)+1<<30)
+	segment[12], segment[13] = 5<<4, 4 // five words, RST
+	pseudo := slices.Concat(e.at.Addr().AsSlice(), client.Addr().AsSlice(), []byte{0, unix.IPPROTO_TCP, 0, byte(len(segment))}, segment)
+	binary.BigEndian.PutUint16(segment[16:], checksum(pseudo))
+	network := "ip4:tcp"
+	if e.v6 {
+		network = "ip6:tcp"
+	}
+	e.raw(network, segment)
+}
+
+// raw sends the client a packet from the server's address.
+func (e *end) raw(network string, packet []byte) {
 	e.check(e.p.server.Do(func() error {
 		c, err := net.ListenPacket(network, e.at.Addr().String())
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		if n, err := c.WriteTo(message, &net.IPAddr{IP: from}); n != len(message) {
-			return fmt.Errorf("forged ICMP error: %w", err)
+		if n, err := c.WriteTo(packet, &net.IPAddr{IP: e.RemoteAddr().(*net.TCPAddr).IP}); n != len(packet) {
+			return fmt.Errorf("forged packet: %w", err)
 		}
 		return nil
 	}))

@@ -284,8 +284,10 @@ func TestConnectionErrors(t *testing.T) {
 		if missing, extra := difference(s.want, eventLines(out)); len(missing)+len(extra) > 0 {
 			t.Errorf("at the %s\nnot told:\n%s\ntold too much:\n%s", s.name, strings.Join(missing, "\n"), strings.Join(extra, "\n"))
 		}
-		if n := out.sum("wiretell.tcp.ignored", "wiretell.tcp.ignored.kind", "icmp"); n != 2 {
-			t.Errorf("at the %s %d ICMP errors were ignored, want the 2 forged ones", s.name, n)
+		for _, kind := range []string{"icmp", "reset"} {
+			if n := out.sum("wiretell.tcp.ignored", "wiretell.tcp.ignored.kind", kind); n != 2 {
+				t.Errorf("at the %s %d of kind %s were ignored, want the 2 forged ones", s.name, n, kind)
+			}
 		}
 	}
 }
