@@ -62,6 +62,8 @@ var plan = []room{
 
 	{4, "cmd/wiretell/explain", []string{"capture", "capture/diagnosis", "capture/icmp", "semconv"}},
 
+	{6, "exporter/wiretellreceiver", []string{"capture", "capture/afpacket", "capture/diagnosis", "exporter/otel", "exporter/pipeline"}},
+
 	{6, "cmd/wiretell", []string{
 		"capture", "capture/afpacket", "capture/diagnosis", "capture/netns", "capture/pcap",
 		"cmd/wiretell/explain", "exporter", "exporter/endpoint", "exporter/otel", "exporter/pipeline", "exporter/selector", "exporter/text", "semconv",
@@ -98,7 +100,7 @@ func TestLayersFail(t *testing.T) {
 		{"a new package", "capture/quic/a.go", `package quic`, "capture/quic is not in the plan"},
 		{"a package that is gone", "capture/tcp/a.go", ``, "the plan has capture/tcp, which does not exist"},
 		{"capture is not pure", "capture/b.go", `package capture; import "golang.org/x/sys/unix"`, "capture imports golang.org/x/sys/unix: rank 0 knows the standard library only"},
-		{"telemetry in a parser", "capture/wire/b.go", `package wire; import "go.opentelemetry.io/otel/trace"`, "capture/wire imports go.opentelemetry.io/otel/trace: only exporter/otel, exporter/selector and cmd know OpenTelemetry"},
+		{"telemetry in a parser", "capture/wire/b.go", `package wire; import "go.opentelemetry.io/otel/trace"`, "capture/wire imports go.opentelemetry.io/otel/trace: only exporter/otel, exporter/selector, exporter/wiretellreceiver and cmd know OpenTelemetry"},
 		{"product imports the suites", "capture/wire/b.go", `package wire; import "` + module + `/integration/peers"`, "capture/wire imports integration/peers, which is not in the plan"},
 	}
 	for _, tt := range tests {
@@ -210,17 +212,45 @@ func checkForeign(s *source, plan []room) (problems []string) {
 				problems = append(problems, fmt.Sprintf("%s imports %s: rank 0 knows the standard library only", f.dir, p))
 			}
 			// exporter/selector takes its language from OpenTelemetry.
-			if first == "go.opentelemetry.io" && f.dir != "exporter/otel" && f.dir != "exporter/selector" && f.top() != "cmd" {
-				problems = append(problems, fmt.Sprintf("%s imports %s: only exporter/otel, exporter/selector and cmd know OpenTelemetry", f.dir, p))
+			if first == "go.opentelemetry.io" && !slices.Contains([]string{"exporter/otel", "exporter/selector", "exporter/wiretellreceiver"}, f.dir) && f.top() != "cmd" {
+				problems = append(problems, fmt.Sprintf("%s imports %s: only exporter/otel, exporter/selector, exporter/wiretellreceiver and cmd know OpenTelemetry", f.dir, p))
 			}
 		}
 	}
 	return problems
 }
 
-// TestBinaryHoldsNoTests: nothing that exists for tests is linked into wiretell.
-func TestBinaryHoldsNoTests(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "./cmd/wiretell")
+// TestBinaryHoldsNoMore: nothing that exists for tests, or for a Collector that
+// wiretell is built into, is linked into wiretell.
+func TestBinaryHoldsNoMore(t *testing.T) {
+	linked := dependencies(t, "./cmd/wiretell")
+	if len(linked) < 50 {
+		t.Fatalf("only %d dependencies: is this the binary?", len(linked))
+	}
+	for _, dep := range linked {
+		if dep == "testing" || within(dep, "github.com/testcontainers") || within(dep, "k8s.io") || within(dep, "sigs.k8s.io") || within(dep, "helm.sh") ||
+			within(dep, module+"/integration") || within(dep, module+"/capture/capturetest") {
+			t.Errorf("cmd/wiretell is linked with %s", dep)
+		}
+	}
+	inCollector := dependencies(t, "./exporter/wiretellreceiver")
+	for _, dep := range []string{
+		module + "/exporter/wiretellreceiver", "go.opentelemetry.io/collector/receiver", "go.opentelemetry.io/collector/consumer",
+		"go.opentelemetry.io/collector/confmap", "go.opentelemetry.io/collector/component/componentstatus", "github.com/knadh/koanf/v2",
+	} {
+		if slices.Contains(linked, dep) {
+			t.Errorf("cmd/wiretell is linked with %s", dep)
+		}
+		if !slices.Contains(inCollector, dep) {
+			t.Errorf("not even a Collector is linked with %s", dep)
+		}
+	}
+}
+
+// dependencies lists what a package is linked with.
+func dependencies(t *testing.T, pkg string) []string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", pkg)
 	cmd.Dir = repository(t)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -228,16 +258,7 @@ func TestBinaryHoldsNoTests(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, stderr.String())
 	}
-	deps := strings.Fields(string(out))
-	if len(deps) < 50 {
-		t.Fatalf("only %d dependencies: is this the binary?", len(deps))
-	}
-	for _, dep := range deps {
-		if dep == "testing" || within(dep, "github.com/testcontainers") || within(dep, "k8s.io") || within(dep, "sigs.k8s.io") || within(dep, "helm.sh") ||
-			within(dep, module+"/integration") || within(dep, module+"/capture/capturetest") {
-			t.Errorf("cmd/wiretell is linked with %s", dep)
-		}
-	}
+	return strings.Fields(string(out))
 }
 
 func report(t *testing.T, problems []string) {

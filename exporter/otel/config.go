@@ -33,13 +33,17 @@ const (
 	ExporterOTLP    = "otlp"
 	ExporterConsole = "console"
 	ExporterNone    = "none"
+	// ExporterSink is within the process, and has no name in the environment.
+	ExporterSink = "sink"
 )
 
 // SignalConfig says how one signal leaves the process.
 type SignalConfig struct {
-	// Exporter is "otlp", "console" (OTLP JSON lines on standard output) or
+	// Exporter is "otlp", "console" (OTLP JSON lines on standard output), "sink" or
 	// "none"; empty means none.
 	Exporter string
+	// Sink takes the batches of the exporter "sink".
+	Sink Sink `json:"-"`
 	// Protocol is "grpc" or "http/protobuf".
 	Protocol string
 	// Endpoint is a URL. For http/protobuf it is used as it is, path included.
@@ -183,9 +187,13 @@ func or[T comparable](field *T, value T) {
 
 func (c *Config) setDefaults() {
 	or(&c.Version, "devel")
+	or(&c.MaxAge, defaultMaxAge)
 	for _, s := range []*SignalConfig{&c.Traces, &c.Metrics, &c.Logs} {
 		or(&s.Exporter, ExporterNone)
 		or(&s.Protocol, ProtocolHTTP)
+		if s.Exporter == ExporterSink { // to hold up is how it says that it is full
+			or(&s.Timeout, c.MaxAge)
+		}
 		or(&s.Timeout, 10*time.Second)
 	}
 	or(&c.Sampler.Name, "parentbased_always_on")
@@ -202,7 +210,6 @@ func (c *Config) setDefaults() {
 	or(&c.Redaction, exporter.RedactSensitive)
 	or(&c.Beside, BesideAuto)
 	or(&c.QueueBytes, defaultQueueBytes)
-	or(&c.MaxAge, defaultMaxAge)
 	or(&c.backoff, backoff{first: 500 * time.Millisecond, most: 5 * time.Second})
 	or(&c.EventsPerSecond, 50)
 	or(&c.CardinalityLimit, 2000)

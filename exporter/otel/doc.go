@@ -1,6 +1,6 @@
 // Package otel turns observations and findings into OpenTelemetry signals and
 // takes them out of the process: spans, log records and metrics, over OTLP
-// (gRPC or HTTP) or as OTLP JSON lines.
+// (gRPC or HTTP), as OTLP JSON lines, or to a sink within the process.
 //
 // # Data flow
 //

@@ -22,6 +22,11 @@ func (s *SignalConfig) validate() error {
 	switch s.Exporter {
 	case ExporterNone, ExporterConsole:
 		return nil
+	case ExporterSink:
+		if s.Sink == nil {
+			return errors.New("exporter sink: none is given")
+		}
+		return nil
 	case ExporterOTLP:
 	default:
 		return fmt.Errorf("exporter %q: want otlp, console or none", s.Exporter)

@@ -145,7 +145,12 @@ func (e *Exporter) open() error {
 				return fmt.Errorf("%s: %w", s.signal, err)
 			}
 			for i, ws := range s.ways {
-				e.addLane(ws, s.signal, s.cfg, snd, where, s.shares[i])
+				e.addLane(ws, newBooks(ExporterOTLP, s.signal.String(), where.display, s.cfg.Protocol), s.cfg, snd, s.shares[i])
+			}
+		}
+		if s.cfg.Exporter == ExporterSink {
+			for i, ws := range s.ways {
+				e.addLane(ws, newBooks(ExporterSink, s.signal.String(), "", sinkProtocol), s.cfg, newSinkSender(s.cfg.Sink), s.shares[i])
 			}
 		}
 		for _, w := range s.ways {
@@ -164,10 +169,9 @@ func (e *Exporter) open() error {
 	return nil
 }
 
-func (e *Exporter) addLane(ws *ways, sig signal, cfg *SignalConfig, snd sender, where endpoint, share int) {
-	b := newBooks("otlp", sig.String(), where.display, cfg.Protocol)
+func (e *Exporter) addLane(ws *ways, b *books, cfg *SignalConfig, snd sender, share int) {
 	l := newLane(b, snd, e.cfg.QueueBytes*share/16, &e.cfg, cfg.Timeout)
-	l.keepLast = sig == metrics
+	l.keepLast = ws == &e.metricWays
 	w := &way{books: b, lane: l}
 	if cfg.Compression != "" {
 		w.gzip = &gzipper{}
