@@ -33,6 +33,7 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 	if d > 0 && !t.mayAcknowledge(c, s, o, ack) || d < -farAway {
 		return
 	}
+	stale := false // came late: what it says of the window no longer holds
 	switch {
 	case !s.has(hasAck) || after(ack, s.ack):
 		s.ack = ack
@@ -46,6 +47,7 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 			}
 		}
 	case ack == s.ack:
+		stale = before(p.TCP.Seq, s.end)
 		// RFC 5681, section 2: a duplicate acknowledgement is one where data is
 		// outstanding, the segment carries none, SYN and FIN are off, and
 		// acknowledgement number and window are those of the last one. What
@@ -60,17 +62,24 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 		}
 	case c.holes != 0 && p.PayloadLen > 0 && p.TCP.Seq == s.nxt:
 		// Acknowledgements of new data never go back: the higher one was not s's.
-		if h := t.holeOf(c, from.Other()); h != nil && h.head < 0 {
+		h := t.holeOf(c, from.Other())
+		if stale = h == nil || h.head >= 0; !stale {
 			s.ack, h.acked = ack, false
 		}
+	default:
+		stale = true
 	}
 	if p.TCP.SACKs > 0 {
 		t.selective(c, from, p)
 	}
-	if p.TCP.Window == 0 || s.flags&(winZero|winFull) != 0 {
-		t.pressure(c, from, p)
+	// RFC 9293, section 3.10.7.4, tells by SND.WL1 and SND.WL2 that "old segments"
+	// do not update the window; s.end and s.ack stand for those.
+	if !stale {
+		if p.TCP.Window == 0 || s.flags&(winZero|winFull) != 0 {
+			t.pressure(c, from, p)
+		}
+		s.win = p.TCP.Window
 	}
-	s.win = p.TCP.Window
 	if d > 0 && !(o.has(sawFIN) && o.nxt == o.fin) && after(s.ack, o.nxt) {
 		t.openHole(c, from.Other())
 	}

@@ -42,6 +42,10 @@ func TestWindows(t *testing.T) {
 			[]string{"client zero window 1", "server window full 1", "client zero window for 603ms", "server window full for 604ms"}},
 		{"probes without a byte", nil, []seg{ack(1, -1), {from: sv, flags: "A", seq: 0, ack: 1, after: ms(200)}, ack(1, -1), ack(1, 8)},
 			[]string{"client zero window 1", "client zero window for 202ms"}},
+		{"an older acknowledgement that comes late", nil, []seg{data(1, eight), data(9, eight), ack(17, 8), ack(9, -1), ack(17, 8).in(ms(40))}, nil},
+		{"an older acknowledgement does not open it either", nil, []seg{data(1, eight), data(9, eight), ack(17, -1), ack(9, 8), ack(17, 8).in(ms(40))},
+			[]string{"client zero window 1", "client zero window for 41ms"}},
+		{"an older segment that comes late", nil, []seg{{from: cl, flags: "A", seq: 5, ack: 1, data: "late"}, {from: cl, flags: "A", seq: 1, ack: 1, data: "soon", win: -1}, {from: cl, flags: "A", seq: 9, ack: 1}}, []string{"client out of order 1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, Config{})
