@@ -6,17 +6,29 @@ import "time"
 // keeps it up to date; a parser copies it when an exchange begins and asks with
 // [Quality.Since] what happened meanwhile. Counters wrap around.
 type Quality struct {
-	// Connect is from the first SYN to the ACK that completed the handshake; 0
-	// when the handshake was not seen.
-	Connect time.Duration
 	// RTTSum and RTTs are the round trips of what each side sent: their sum in
 	// nanoseconds and how many were measured.
 	RTTSum [2]uint64
-	RTTs   [2]uint32
 	// Resent counts the segments of both sides that were sent again, ResentBytes
 	// their payload.
-	Resent, ResentBytes uint32
+	ResentBytes uint64
+	Resent      uint32
+	connect     uint32 // in connectUnit
+	RTTs        [2]uint32
 }
+
+// connectUnit is the resolution at which the duration of a handshake is kept;
+// seven minutes are the most.
+const connectUnit = 100 * time.Nanosecond
+
+// Connected notes how long the handshake took.
+func (q *Quality) Connected(d time.Duration) {
+	q.connect = uint32(min(max(d, 0)/connectUnit, 1<<32-1))
+}
+
+// Connect returns how long the connection took to be established, from the first
+// SYN to the ACK that completed the handshake; 0 when that was not seen.
+func (q *Quality) Connect() time.Duration { return time.Duration(q.connect) * connectUnit }
 
 // Path is what the network did during one exchange.
 type Path struct {

@@ -174,7 +174,7 @@ func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
 	if q := x.parser.quality; q != nil && x.hasRequest {
 		e.Path = q.Since(&x.begin, e.Conn.Role)
 		if x.opened {
-			e.Path.Connect = q.Connect
+			e.Path.Connect = q.Connect()
 		}
 	}
 }

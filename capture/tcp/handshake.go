@@ -347,13 +347,15 @@ func (t *Table) progress(c *conn, from capture.Side, p *capture.Packet) {
 		return
 	}
 	t.establish(c)
+	took := time.Duration(0)
 	if c.attempts > 0 {
-		c.quality.Connect = max(p.Time.Sub(c.id.Start), 0)
+		took = max(p.Time.Sub(c.id.Start), 0)
+		c.quality.Connected(took)
 	}
 	if b := t.book.Full(); b != nil {
 		e := b.ConnOpened()
 		e.Conn, e.At = c.id, p.Time
-		e.Handshake = c.quality.Connect
+		e.Handshake = took
 		if c.attempts > 0 && sv.rttAt != 0 {
 			e.ServerTime = max(sv.rttAt.Sub(c.id.Start), 0)
 			e.ClientTime = max(e.Handshake-e.ServerTime, 0)

@@ -188,8 +188,8 @@ func TestSamples(t *testing.T) {
 			if q.RTTs[sv] != uint32(1+len(tt.want)) || q.RTTSum[sv] != uint64(sum) {
 				t.Errorf("%d samples that sum up to %v, want %d and %v", q.RTTs[sv], time.Duration(q.RTTSum[sv]), 1+len(tt.want), sum)
 			}
-			if q.Connect != ms(21) {
-				t.Errorf("handshake %v, want 21ms", q.Connect)
+			if q.Connect() != ms(21) {
+				t.Errorf("handshake %v, want 21ms", q.Connect())
 			}
 			r.flush()
 		})

@@ -132,7 +132,7 @@ func (t *Table) kind(c *conn, from capture.Side, seq, end uint32) capture.Retran
 func (t *Table) countResent(c *conn, from capture.Side, p *capture.Packet, kind capture.RetransmitKind) {
 	t.book.TCP.Retransmits[p.Direction][kind]++
 	c.quality.Resent++
-	c.quality.ResentBytes += uint32(p.PayloadLen)
+	c.quality.ResentBytes += uint64(p.PayloadLen)
 	s := &t.strains.of(c)[from]
 	s.resent[kind]++
 	s.way = p.Direction
