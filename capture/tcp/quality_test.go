@@ -170,9 +170,13 @@ func TestSamples(t *testing.T) {
 		{"two segments, acknowledged late", []seg{response, {from: sv, flags: "PA", seq: 3, ack: 1, data: "ok"}, seg{from: cl, flags: "A", seq: 1, ack: 5}.in(ms(60))},
 			[]time.Duration{ms(61)}},
 		{"shorter than all before", []seg{response, seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(3))}, []time.Duration{ms(3)}},
+		{"what is acknowledged already is sent again meanwhile", []seg{response, seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(22)), {from: sv, flags: "PA", seq: 3, ack: 1, data: "ok"},
+			response, seg{from: cl, flags: "A", seq: 1, ack: 5}.in(ms(21))}, []time.Duration{ms(22), ms(22)}},
 		{"sent again, nobody knows which is acknowledged", []seg{response, response.in(ms(300)), seg{from: cl, flags: "A", seq: 1, ack: 3}.in(ms(22))}, nil},
 		{"sent again with timestamps", []seg{response.stamped(1, 7), response.stamped(300, 7).in(ms(300)),
 			seg{from: cl, flags: "A", seq: 1, ack: 3}.stamped(8, 300).in(ms(22))}, []time.Duration{ms(22)}},
+		{"sent again with timestamps, acknowledged with the next request", []seg{response.stamped(1, 7), response.stamped(300, 7).in(ms(300)),
+			seg{from: cl, flags: "PA", seq: 1, ack: 3, data: "get"}.stamped(8, 300).in(ms(22))}, nil},
 		{"sent again with timestamps, in vain", []seg{response.stamped(1, 7), response.stamped(300, 7).in(ms(300)),
 			seg{from: cl, flags: "A", seq: 1, ack: 3}.stamped(8, 1).in(ms(22))}, nil},
 	} {

@@ -106,6 +106,10 @@ func TestSuffered(t *testing.T) {
 			[]string{"server timeout 3"}},
 		{"loss probe, then fast", []seg{data(0), data(1), data(2), data(2).in(ms(45)), ack(0).sack([2]uint32{5, 7}).in(ms(20)), data(0), data(1)},
 			[]string{"server fast 2", "server timeout 1", "client duplicate ACK 1"}},
+		{"loss probe of all that is outstanding, then fast", []seg{data(0), ack(1), data(1), data(1).in(ms(300)), data(2), ack(1).sack([2]uint32{5, 7}).in(ms(20)), data(1)},
+			[]string{"server fast 1", "server timeout 1", "client duplicate ACK 1"}},
+		{"one in the middle again, then fast", []seg{data(0), data(1), data(2), data(1).in(ms(300)), ack(0).sack([2]uint32{5, 7}).in(ms(20)), data(0)},
+			[]string{"server fast 1", "server timeout 1", "client duplicate ACK 1"}},
 		{"not seen the first time, found missing late", []seg{data(1), data(0).in(ms(300))}, []string{"server timeout 1"}},
 
 		{"fast: three duplicate acknowledgements", []seg{data(0), data(1), data(2), data(3), ack(0), ack(0), ack(0), data(0)},
@@ -115,6 +119,10 @@ func TestSuffered(t *testing.T) {
 			[]string{"server fast 1", "client duplicate ACK 1"}},
 		{"fast: the next hole after a partial acknowledgement", []seg{data(0), data(1), data(2), data(3), data(4), ack(0), ack(0), ack(0), data(0), ack(2), data(2)},
 			[]string{"server fast 2", "client duplicate ACK 3"}},
+		{"fast recovery is over", []seg{data(0), data(1), data(2), data(3), ack(0), ack(0), ack(0), data(0), ack(4), data(4), data(4).in(ms(45))},
+			[]string{"server fast 1", "server timeout 1", "client duplicate ACK 3"}},
+		{"a selective acknowledgement of what goes before is no evidence", []seg{data(0), data(1), data(2), ack(0).sack([2]uint32{3, 5}).in(ms(20)), data(2).in(ms(45))},
+			[]string{"server timeout 1", "client duplicate ACK 1"}},
 		{"fast: an acknowledgement of the client's, far away", []seg{request(0), request(1), request(2),
 			{from: sv, flags: "A", seq: 1, ack: 3}, seg{from: sv, flags: "A", seq: 1, ack: 3}.sack([2]uint32{5, 7}), request(1).in(ms(25))},
 			[]string{"client fast 1", "server duplicate ACK 1"}},
@@ -128,6 +136,12 @@ func TestSuffered(t *testing.T) {
 		{"DSACK of what is spurious already", []seg{data(0), ack(1), data(0).in(ms(300)), ack(1).sack([2]uint32{1, 3})}, []string{"server spurious 1"}},
 		{"needless: timestamps", []seg{data(0).stamped(100, 7), data(0).stamped(400, 7).in(ms(300)), ack(1).stamped(8, 100)},
 			[]string{"server timeout 1", "server needless by timestamps 1"}},
+		{"needless: timestamps, acknowledged with data", []seg{data(0).stamped(100, 7), data(0).stamped(400, 7).in(ms(300)),
+			seg{from: cl, flags: "PA", seq: 1, ack: 3, data: "ab"}.stamped(8, 100)}, []string{"server timeout 1", "server needless by timestamps 1"}},
+		{"timestamps of the second copy, acknowledged with data", []seg{data(0).stamped(100, 7), data(0).stamped(400, 7).in(ms(300)),
+			seg{from: cl, flags: "PA", seq: 1, ack: 3, data: "ab"}.stamped(8, 400)}, []string{"server timeout 1"}},
+		{"timestamps of what follows the second copy", []seg{data(0).stamped(100, 7), data(0).stamped(400, 7).in(ms(300)), data(1).stamped(410, 7),
+			ack(2).stamped(8, 410)}, []string{"server timeout 1"}},
 		{"timestamps of the second copy", []seg{data(0).stamped(100, 7), data(0).stamped(400, 7).in(ms(300)), ack(1).stamped(8, 400)},
 			[]string{"server timeout 1"}},
 
@@ -136,6 +150,8 @@ func TestSuffered(t *testing.T) {
 			{from: sv, flags: "A", seq: 1, ack: 1}, {from: sv, flags: "A", seq: 1, ack: 1}, {from: sv, flags: "A", seq: 1, ack: 1}, request(0).in(time.Microsecond)},
 			[]string{"client out of order 1", "server duplicate ACK 3"}},
 		{"out of order: older timestamp", []seg{data(1).stamped(200, 7), data(0).stamped(100, 7).in(ms(30))}, []string{"server out of order 1"}},
+		{"out of order: only one has a timestamp", []seg{data(1), data(0).stamped(220, 7)}, []string{"server out of order 1"}},
+		{"not out of order: only the other has a timestamp", []seg{data(1).stamped(200, 7), data(0).in(ms(300))}, []string{"server timeout 1"}},
 		{"not out of order: newer timestamp", []seg{data(1).stamped(200, 7), data(0).stamped(220, 7)}, []string{"server timeout 1"}},
 		{"one of two missing is sent twice", []seg{data(2), data(0).in(ms(1) / 2), data(0).in(ms(1) / 2), data(1)}, []string{"server timeout 1", "server out of order 2"}},
 		{"a held segment again", []seg{data(1), data(1).in(ms(300)), data(0).in(ms(300))}, []string{"server timeout 2"}},
@@ -176,6 +192,18 @@ func TestSuffered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResent: an exchange is told how much was sent again while it went on.
+func TestResent(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play(open(nil))
+	r.play([]seg{{from: sv, flags: "PA", seq: 1, ack: 1, data: "abc"}, {from: sv, flags: "PA", seq: 1, ack: 1, data: "abc", after: ms(300)},
+		{from: sv, flags: "PA", seq: 1, ack: 1, data: "abc", after: ms(600)}})
+	if q := &r.table.lone().quality; q.Resent != 2 || q.ResentBytes != 6 {
+		t.Errorf("%d segments with %d bytes, want 2 with 6", q.Resent, q.ResentBytes)
+	}
+	r.flush()
 }
 
 // TestSYNAgain: a SYN or SYN-ACK that is sent again is of a kind of its own,
