@@ -12,6 +12,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/wiretell/wiretell/integration/image"
 )
 
 // read decodes the file as compose does: what its specification does not know
@@ -70,6 +72,9 @@ func TestWiretell(t *testing.T) {
 			t.Errorf("%s is not %s", name, want)
 		}
 	}
+	if !strings.HasPrefix(w.Image, image.Name+":") {
+		t.Errorf("the image is %s", w.Image)
+	}
 	usage, err := os.ReadFile("../../docs/usage.md")
 	if err != nil {
 		t.Fatal(err)
@@ -90,9 +95,9 @@ func TestWiretell(t *testing.T) {
 // TestServices: images have a version and no host, ports are for this machine
 // alone, and what is mounted exists.
 func TestServices(t *testing.T) {
-	image := regexp.MustCompile(`^[a-z-]+(/[a-z-]+)?:v?\d+\.\d+(\.\d+)?(-alpine)?$`)
+	named := regexp.MustCompile(`^[a-z-]+(/[a-z-]+)?:v?\d+\.\d+(\.\d+)?(-alpine)?$`)
 	for name, s := range read(t) {
-		if !image.MatchString(s.Image) {
+		if !named.MatchString(s.Image) {
 			t.Errorf("%s: the image %q has no version, or a host", name, s.Image)
 		}
 		for _, p := range s.Ports {

@@ -5,6 +5,8 @@
 //	/fetch?url=U&times=N  requests U so many times, and tells the statuses
 //	/lookup?name=N        looks a name up
 //	/raw?addr=A           sends bytes that are no HTTP
+//
+// It listens at port 8080, or at the address that is its argument.
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -65,6 +68,10 @@ func main() {
 		fmt.Fprintf(c, "\x01\x02\x03 this is no protocol that anybody knows\n")
 		time.Sleep(100 * time.Millisecond)
 	})
+	address := ":8080"
+	if len(os.Args) > 1 {
+		address = os.Args[1]
+	}
 	log.Println("probe listens")
-	log.Fatal(http.ListenAndServe(":8080", nil))
+	log.Fatal(http.ListenAndServe(address, nil))
 }
