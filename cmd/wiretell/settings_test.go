@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/wiretell/wiretell/exporter/wiretellreceiver"
 )
 
 // TestPrintConfigRoundTrip: what --print-config prints is a configuration that
@@ -205,6 +208,47 @@ func settingsTable(t *testing.T) string {
 		b.WriteString(strings.Replace(rows[name], "%s", strings.Join(commands[name], ", "), 1))
 	}
 	return b.String()
+}
+
+// TestReceiverSettings: what run can be told a Collector's receiver can be told
+// too, with the same defaults, except what is the Collector's there.
+func TestReceiverSettings(t *testing.T) {
+	collectors := []string{"debug", "duration", "exporter", "listen", "otlp-json", "quiet", "termination-log", "until-eof"}
+	conf := confmap.New()
+	if err := conf.Marshal(wiretellreceiver.NewFactory().CreateDefaultConfig()); err != nil {
+		t.Fatal(err)
+	}
+	settings := conf.ToStringMap()
+	for _, own := range []string{"service_name", "resource_attributes", "collection_interval"} {
+		if _, ok := settings[own]; !ok {
+			t.Errorf("the receiver has no %s", own)
+		}
+		delete(settings, own)
+	}
+	eachSetting(t, "run", func(f *pflag.Flag) {
+		if i := slices.Index(collectors, f.Name); i >= 0 {
+			collectors = slices.Delete(collectors, i, i+1)
+			return
+		}
+		key := strings.ReplaceAll(f.Name, "-", "_")
+		value, ok := settings[key]
+		if !ok {
+			t.Errorf("the receiver has no %s", key)
+		}
+		delete(settings, key)
+		if list, ok := value.([]any); ok && len(list) == 0 || value == nil {
+			value = "[]"
+		}
+		if got := fmt.Sprint(value); got != f.DefValue {
+			t.Errorf("%s is %q in a Collector, the flag's default is %q", key, got, f.DefValue)
+		}
+	})
+	for key := range settings {
+		t.Errorf("the receiver's %s is no setting of run", key)
+	}
+	if len(collectors) > 0 {
+		t.Errorf("%q are no settings of run", collectors)
+	}
 }
 
 // TestCompletion: a shell is offered commands, words and ids.

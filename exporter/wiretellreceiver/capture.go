@@ -172,13 +172,10 @@ func (c *capturing) found(findings []diagnosis.Finding) {
 		switch {
 		case f.State == diagnosis.Holding:
 			continue
-		case f.State != diagnosis.Raised:
-		case f.Severity == diagnosis.Error:
-			log = c.log.Error
-		case f.Severity == diagnosis.Warning:
-			log = c.log.Warn
+		case f.State == diagnosis.Raised && f.Severity > diagnosis.Info:
+			log = c.log.Warn // an error would bring a stack along
 		}
-		log(f.Body, zap.String("diagnosis", f.ID), zap.Stringer("state", f.State), zap.String("remedy", f.Remedy.Summary), zap.String("command", f.Remedy.Command))
+		log(f.Body, zap.String("diagnosis", f.ID), zap.Stringer("severity", f.Severity), zap.Stringer("state", f.State), zap.String("remedy", f.Remedy.Summary), zap.String("command", f.Remedy.Command))
 	}
 }
 

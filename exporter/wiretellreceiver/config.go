@@ -64,8 +64,8 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 		}
 		settings[name] = value
 	}
-	type plain Config // without this method
-	return confmap.NewFromStringMap(settings).Unmarshal((*plain)(c))
+	type config Config // without this method
+	return confmap.NewFromStringMap(settings).Unmarshal((*config)(c))
 }
 
 // Validate reports settings that cannot be meant, in the words of the command line.

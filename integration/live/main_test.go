@@ -11,9 +11,13 @@ import (
 	"github.com/wiretell/wiretell/integration/peers"
 )
 
-// envBinary hands the binary's path to the tests' own process, which is in a
-// network namespace without a way out and could not build it.
-const envBinary = "WIRETELL_LIVE_BINARY"
+// These hand the paths of wiretell, and of a Collector with it, to the tests' own
+// process, which is in a network namespace without a way out and could not
+// build them.
+const (
+	envBinary    = "WIRETELL_LIVE_BINARY"
+	envCollector = "WIRETELL_LIVE_COLLECTOR"
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -33,10 +37,17 @@ func run(m *testing.M) int {
 			return 1
 		}
 		os.Setenv(envBinary, binary)
-		if _, err := peers.BuildCollector(func(format string, args ...any) { fmt.Printf(format+"\n", args...) }); err != nil {
+		logf := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+		if _, err := peers.BuildCollector(logf); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		collector, err := peers.BuildWiretellCollector(logf)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		os.Setenv(envCollector, collector)
 	}
 	return netnstest.Main(m)
 }

@@ -25,6 +25,10 @@ type program struct {
 	sources fs.FS  // NAME.txt becomes NAME in the build folder
 	pkg     string // import path of the package; "" is the sources' own
 	tags    string // build tags
+	// local, when set, is the folder of wiretell's module, which the program is
+	// built with in the place of a published one. It changes, so there is no
+	// binary that is good for ever.
+	local string
 }
 
 // CacheDir returns the folder that keeps what tests build: $WIRETELL_CACHE, or
@@ -49,7 +53,7 @@ func (p program) build(cache string, logf func(format string, args ...any)) (str
 	}
 	dir := filepath.Join(cache, "peers", id)
 	binary := filepath.Join(dir, p.name)
-	if isExecutable(binary) {
+	if isExecutable(binary) && p.local == "" {
 		return binary, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -60,7 +64,7 @@ func (p program) build(cache string, logf func(format string, args ...any)) (str
 		return "", fmt.Errorf("lock the build of %s: %w", p.name, err)
 	}
 	defer unlock()
-	if isExecutable(binary) { // built by another process while this one waited
+	if isExecutable(binary) && p.local == "" { // built by another process while this one waited
 		return binary, nil
 	}
 	logf("building %s %s into %s: once, up to some minutes of CPU when Go's caches are cold", p.name, p.version, binary)
@@ -76,7 +80,7 @@ func (p program) build(cache string, logf func(format string, args ...any)) (str
 // id names p's version, target and content.
 func (p program) id() (string, error) {
 	hash := sha256.New()
-	fmt.Fprintln(hash, p.pkg, p.tags)
+	fmt.Fprintln(hash, p.pkg, p.tags, p.local)
 	err := fs.WalkDir(p.sources, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -102,7 +106,11 @@ func (p program) compile(dir, binary string) (cpu time.Duration, err error) {
 	if err := p.writeSources(src); err != nil {
 		return 0, fmt.Errorf("build %s: %w", p.name, err)
 	}
-	cmd := exec.Command("go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+p.tags, "-o", p.name, cmp.Or(p.pkg, "."))
+	mode := "-mod=readonly"
+	if p.local != "" { // its requirements change too
+		mode = "-mod=mod"
+	}
+	cmd := exec.Command("go", "build", mode, "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags="+p.tags, "-o", p.name, cmp.Or(p.pkg, "."))
 	cmd.Dir = src
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GO111MODULE=on", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	var out bytes.Buffer
@@ -133,7 +141,20 @@ func (p program) writeSources(dir string) error {
 			return err
 		}
 	}
-	return nil
+	if p.local == "" {
+		return nil
+	}
+	sums, err := os.ReadFile(filepath.Join(p.local, "go.sum"))
+	return errors.Join(err, appendTo(filepath.Join(dir, "go.sum"), sums), appendTo(filepath.Join(dir, "go.mod"), fmt.Appendf(nil, "\nreplace %s => %s\n", module, p.local)))
+}
+
+// appendTo adds text to a file that exists.
+func appendTo(name string, text []byte) error {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append(b, text...), 0o644)
 }
 
 // offlineHint explains a failed build whose output says that modules could not

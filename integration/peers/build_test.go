@@ -121,13 +121,34 @@ func TestManifestVersion(t *testing.T) {
 	if !strings.Contains(string(manifest), "\n  version: "+collectorVersion+"\n") {
 		t.Errorf("collector/manifest.yaml has another version than %s", collectorVersion)
 	}
-	components, err := os.ReadFile("collector/components.go.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(manifest)) {
-		if _, module, ok := strings.Cut(strings.TrimSpace(line), "- gomod: "); ok && !strings.Contains(module, "/confmap/") && !strings.Contains(string(components), module) {
-			t.Errorf("components.go.txt lacks %s: run regenerate.sh", module)
+}
+
+// TestManifests: what is built has all that the manifests name, in their versions,
+// and nothing else.
+func TestManifests(t *testing.T) {
+	for manifest, dir := range map[string]string{"collector/manifest.yaml": "collector", "../../examples/collector/builder.yaml": "otelcol-wiretell"} {
+		text, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		components, err := os.ReadFile(filepath.Join(dir, "components.go.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := 0
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSpace(line)
+			if module, ok := strings.CutPrefix(line, "- gomod: "); ok && !strings.Contains(module, "/confmap/") {
+				if named++; !strings.Contains(string(components), `"`+module+`"`) {
+					t.Errorf("%s/components.go.txt lacks %s: run collector/regenerate.sh", dir, module)
+				}
+			}
+			if path, ok := strings.CutPrefix(line, "import: "); ok && !strings.Contains(string(components), `"`+path+`"`) {
+				t.Errorf("%s/components.go.txt does not import %s: run collector/regenerate.sh", dir, path)
+			}
+		}
+		if got := strings.Count(string(components), ".NewFactory().Type():"); got != named || named == 0 {
+			t.Errorf("%s/components.go.txt has %d components, %s names %d: run collector/regenerate.sh", dir, got, manifest, named)
 		}
 	}
 }

@@ -44,6 +44,29 @@ func BuildCollector(logf func(format string, args ...any)) (string, error) {
 	return program{name: "otelcol", version: collectorVersion, sources: sources}.build(cache, logf)
 }
 
+//go:embed otelcol-wiretell/*.txt
+var wiretellCollectorFiles embed.FS
+
+const module = "github.com/wiretell/wiretell"
+
+// BuildWiretellCollector is [BuildCollector] for the Collector of
+// examples/collector/builder.yaml, with the wiretell of this checkout in it.
+func BuildWiretellCollector(logf func(format string, args ...any)) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	sources, err := fs.Sub(wiretellCollectorFiles, "otelcol-wiretell")
+	if err != nil {
+		return "", err
+	}
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the folder of %s: %w", module, err)
+	}
+	return program{name: "otelcol-wiretell", version: collectorVersion, sources: sources, local: strings.TrimSpace(string(dir))}.build(cache, logf)
+}
+
 // CollectorBinary is [BuildCollector] for a test, which it ends on an error.
 func CollectorBinary(t testing.TB) string {
 	t.Helper()
@@ -69,6 +92,8 @@ type CollectorOptions struct {
 	// Dir takes the configuration, the log and the outputs. The default is a
 	// temporary folder of the test.
 	Dir string
+	// Binary is the program; the default is what [BuildCollector] builds.
+	Binary string
 	// Config is YAML that is merged over the Collector's configuration, for
 	// example a batch processor and pipelines that use it.
 	Config string
@@ -113,13 +138,16 @@ func StartCollector(t testing.TB, o CollectorOptions) *Collector {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	if o.Binary == "" {
+		o.Binary = CollectorBinary(t)
+	}
 	c := &Collector{
 		TracesFile:  filepath.Join(o.Dir, "traces.jsonl"),
 		MetricsFile: filepath.Join(o.Dir, "metrics.jsonl"),
 		LogsFile:    filepath.Join(o.Dir, "logs.jsonl"),
 		LogFile:     filepath.Join(o.Dir, "collector.log"),
 		t:           t,
-		binary:      CollectorBinary(t),
+		binary:      o.Binary,
 		options:     o,
 	}
 	t.Cleanup(c.Stop)

@@ -33,6 +33,28 @@ func TestCollectorBinary(t *testing.T) {
 	}
 }
 
+// TestCollectorBinaryWithWiretell builds the Collector of the example, which
+// takes the example's configuration and says what is wrong with another.
+func TestCollectorBinaryWithWiretell(t *testing.T) {
+	binary, err := BuildWiretellCollector(t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(more ...string) (string, error) {
+		cmd := exec.Command(binary, append([]string{"validate", "--config", "../../examples/collector/wiretell.yaml"}, more...)...)
+		cmd.Env = append(os.Environ(), "SERVICE_NAME=shop", "POD_NAME=shop-1", "POD_NAMESPACE=default", "COLLECTOR=collector:4317")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := validate(); err != nil {
+		t.Errorf("the example: %v\n%s", err, out)
+	}
+	want := `receivers::wiretell: redact: "most" is not one of sensitive, all, off`
+	if out, err := validate("--config", "yaml:receivers::wiretell::redact: most"); err == nil || !strings.Contains(out, want) {
+		t.Errorf("%v, and no %q in\n%s", err, want, out)
+	}
+}
+
 // TestCollector sends one span, one log record and one metric and finds them,
 // whole, in the outputs; then again after a restart, on the same ports.
 func TestCollector(t *testing.T) {
