@@ -171,7 +171,7 @@ type TCPCounters struct {
 	Open [NumRoles][NumTCPStates]uint64
 	// Stuck counts connections that waited for what did not come.
 	Stuck [NumRoles][NumStuckKinds]uint64
-	// Ignored counts what did not fit its connection.
+	// Ignored counts what did not fit its connection, or is in it already.
 	Ignored [NumDirections][NumIgnored]uint64
 }
 

@@ -101,6 +101,7 @@ type Packet struct {
 	Transport Transport
 	TTL       uint8 // or hop limit
 	Loopback  bool
+	ID        uint16 // identification (RFC 791, section 3.1); 0 of IPv6
 	// BadChecksum says that the transport checksum is wrong and was not left to
 	// hardware; it is only verified where nothing was cut and Frame.Checksum
 	// is ChecksumUnknown on a packet that was received or has no direction.

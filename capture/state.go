@@ -59,7 +59,8 @@ func (k StuckKind) String() string {
 	return [...]string{"half_closed", "close_unacknowledged", "stalled", "stream_timeout"}[k]
 }
 
-// Ignored is what did not fit its connection and changed nothing but a counter.
+// Ignored is what did not fit its connection, or was captured before, and changed
+// nothing but a counter.
 type Ignored uint8
 
 const (
@@ -69,10 +70,11 @@ const (
 	IgnoredData                 // payload outside the window
 	IgnoredACK                  // an empty segment outside the window
 	IgnoredICMP                 // an ICMP error that quotes what is not in flight
+	IgnoredCopy                 // a segment that the capture holds already
 	NumIgnored
 )
 
-// String returns "reset", "syn", "fin", "data", "ack" or "icmp".
+// String returns "reset", "syn", "fin", "data", "ack", "icmp" or "copy".
 func (i Ignored) String() string {
-	return [...]string{"reset", "syn", "fin", "data", "ack", "icmp"}[i]
+	return [...]string{"reset", "syn", "fin", "data", "ack", "icmp", "copy"}[i]
 }

@@ -71,6 +71,9 @@ var ignoredMeanings = [NumIgnored]Meaning{
 	IgnoredICMP: {"an ICMP error that quotes what is not in flight",
 		"the quoted sequence number is not among those that are sent and not acknowledged", "RFC 5927, section 4",
 		"when many: somebody forges ICMP errors, or they come very late"},
+	IgnoredCopy: {"a segment that the capture holds already: it was sent once, and captured at two places",
+		"it has the IP identification and timestamps of the one before; of a connection with such, it follows within 3 ms and nobody missed it", "RFC 6864, section 4.3; RFC 7323, section 3.2",
+		"nothing: it is no retransmission, and is not counted as one; see QUAL-13"},
 }
 
 // Meaning explains i.

@@ -240,7 +240,7 @@ var Attributes = [...]Attribute{
 	{Name: TCPFlowControl, Type: String, Description: "`zero_window` or `window_full`."},
 	{Name: TCPHeld, Type: Int, Description: "Bytes that came and wait behind missing ones."},
 	{Name: TCPIdle, Type: Double, Description: "Seconds that nobody had sent anything before the request that was answered by a reset."},
-	{Name: TCPIgnoredKind, Type: String, Description: "`reset`, `syn`, `fin`, `data`, `ack`, or `icmp` (an error that quotes what is not in flight)."},
+	{Name: TCPIgnoredKind, Type: String, Description: "`reset`, `syn`, `fin`, `data`, `ack`, `icmp` (an error that quotes what is not in flight), or `copy` (a segment that the capture holds already)."},
 	{Name: TCPLostBytes, Type: Int, Description: "Payload bytes of the segments in `wiretell.tcp.retransmits`: what the sender took for lost. What wiretell did not see is `wiretell.exchange.lost_bytes`."},
 	{Name: TCPOutstanding, Type: Int, Description: "Bytes of payload that were sent and not acknowledged, or that are missing."},
 	{Name: TCPPhase, Type: String, Description: "What the connection was doing: `handshake`, `idle`, `request`, `response`, `closing` (after a FIN) or `unacknowledged` (payload was sent again and never acknowledged)."},

@@ -77,6 +77,7 @@ func AppendTCP(b []byte, p *capture.Packet) []byte {
 		b = append(b, h[:]...)
 	} else {
 		h := [20]byte{0: 4<<4 | 5, 6: 0x40, 8: p.TTL, 9: 6}
+		binary.BigEndian.PutUint16(h[4:], p.ID)
 		if total+20 < 1<<16 {
 			binary.BigEndian.PutUint16(h[2:], uint16(total+20))
 		}

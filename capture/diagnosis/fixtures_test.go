@@ -204,7 +204,12 @@ func captureFixtures() []fixture {
 			w.requests(8080, capture.RoleServer, 60)
 			w.snap.Ledger[capture.SegmentInOrder] += 120
 			w.snap.Ledger[capture.SegmentDuplicate] += 120
-		}, want: map[string]any{"duplicates": int64(120), "interfaces": int64(1)}},
+		}, want: map[string]any{"duplicates": int64(120), "copies": int64(0), "interfaces": int64(1)}},
+		{id: "QUAL-13", also: []string{"OK-00"}, cause: func(w *world) {
+			w.healthy()
+			w.snap.TCP.Ignored[capture.Receive][capture.IgnoredCopy] += 6
+			w.snap.TCP.Ignored[capture.Transmit][capture.IgnoredCopy] += 4
+		}, want: map[string]any{"duplicates": int64(10), "copies": int64(10)}},
 	}
 }
 

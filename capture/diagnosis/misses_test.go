@@ -127,6 +127,7 @@ func filterKindMisses() []nearMiss {
 			w.snap.Ledger[capture.SegmentInOrder] += 900
 			w.snap.Ledger[capture.SegmentDuplicate] += 200
 		}},
+		{id: "QUAL-13", what: "a few in a window", each: func(w *world) { w.healthy(); w.snap.TCP.Ignored[capture.Receive][capture.IgnoredCopy] += 9 }},
 		{id: "QUAL-13", what: "this kernel sent them again", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 500)
 			w.snap.Ledger[capture.SegmentInOrder] += 100

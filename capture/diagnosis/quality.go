@@ -316,17 +316,22 @@ func twiceLeaf() Leaf {
 	return Leaf{
 		ID: "QUAL-13", Title: "Packets are seen twice", Class: Quality, Severity: Info, Confidence: Likely,
 		Path:       []Step{{"Is the capture whole?", "more than whole: packets are seen twice"}},
-		Condition:  "a third and more of the TCP segments with payload were seen before, while the kernel sent few of them again",
+		Condition:  "segments have the IP identification and timestamps of one before, and follow it at once; or a third and more of the TCP segments with payload were seen before, while the kernel sent few of them again",
 		Meaning:    "The same packet passes several captured interfaces, as a bridge and its ends. Exchanges are counted once, as a byte is only taken once; packets and bytes of interfaces are counted on each.",
-		Guard:      "Segments that are sent again look alike: the kernel's own count of those is set against it, and no network loses this many.",
-		Thresholds: []Threshold{{"segments", "segments seen before", 100, 100}, {"share", "percent of the segments with payload", maxTwice, maxTwice}},
+		Guard:      "Segments that are sent again have an identification of their own, and are told apart by it. Where it is not known they look alike: then the kernel's own count of those is set against it, and no network loses this many.",
+		Thresholds: []Threshold{{"copies", "segments proved to be captured before", 10, 3}, {"segments", "segments seen before", 100, 100}, {"share", "percent of the segments with payload", maxTwice, maxTwice}},
 		Raise:      2, Clear: 3, Live: true, File: true,
-		Evidence: []Key{{Name: "duplicates", Description: "segments seen before"}, {Name: "interfaces", Description: "interfaces with frames"}},
+		Evidence: []Key{{Name: "duplicates", Description: "segments seen before"}, {Name: "copies", Description: "segments, with payload or without, that are proved to be captured before"}, {Name: "interfaces", Description: "interfaces with frames"}},
 		Body:     "{{duplicates segment was|segments were}} captured more than once, on {{interfaces interface|interfaces}}: exchanges are counted once.",
 		Remedy:   Remedy{Summary: "Nothing is lost; capturing on one interface of the way spares the work.", Command: "ip -brief link; wiretell run --interface eth0"},
-		check: func(v *view, _ *Leaf, emit func(hit)) {
+		check: func(v *view, l *Leaf, emit func(hit)) {
 			seen, n := v.twice()
-			if !seen {
+			copies := uint64(0)
+			for d := range v.Snapshot.TCP.Ignored {
+				copies += less(v.Snapshot.TCP.Ignored[d][capture.IgnoredCopy], v.base.TCP.Ignored[d][capture.IgnoredCopy])
+			}
+			proved := float64(copies) >= l.threshold(v, "copies")
+			if !seen && !proved {
 				return
 			}
 			interfaces := uint64(0)
@@ -338,7 +343,11 @@ func twiceLeaf() Leaf {
 					}
 				}
 			}
-			emit(hit{evidence: []Evidence{number("duplicates", n), number("interfaces", interfaces)}})
+			h := hit{evidence: []Evidence{number("duplicates", max(n, copies)), number("copies", copies), number("interfaces", interfaces)}}
+			if proved {
+				h.sharper, h.severity, h.confidence = true, l.Severity, Certain
+			}
+			emit(h)
 		},
 	}
 }

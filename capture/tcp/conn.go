@@ -70,6 +70,7 @@ const (
 	toldUnacked                      // StuckUnacknowledged was stated
 	bothSYN                          // the server sent a SYN that answers none
 	crossed                          // the client sent payload without having seen the server's FIN
+	doubled                          // a segment of it was captured twice
 )
 
 // sideFlags are what is known of one side.
@@ -110,7 +111,7 @@ type side struct {
 	gapAt, gapLen uint32 // the last gap, to tell late bytes from duplicates
 
 	rttSeq         uint32 // acknowledged when the other side's ack reaches it
-	rttTS          uint32 // timestamp value of the segment that it ends, when retimed
+	rttTS          uint32 // timestamp value of the segment that it ends
 	rttMin, rttMax uint32 // in units of rttUnit
 
 	farNext uint32 // sequence number after the last implausible segment or SYN
@@ -118,6 +119,7 @@ type side struct {
 
 	flags   sideFlags
 	win     uint16 // window offered, as in the header
+	rttID   uint16 // IP identification of the segment that rttSeq ends
 	scale   uint8
 	dupAcks uint8
 	farRun  uint8 // implausible segments in a row that continue each other

@@ -234,9 +234,15 @@ func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32
 func (t *Table) sameSYN(c *conn, from capture.Side, p *capture.Packet) {
 	s := &c.sides[from]
 	t.counted(c, from)
+	t.quiet = t.clock.Sub(c.seen)
 	c.seen = t.clock
 	if c.list == listHalfOpen {
 		t.append(c, listHalfOpen) // keeps the list in order
+	}
+	if s.has(synSeen) && (s.has(hasAck) || !p.TCP.Flags.Has(capture.ACK)) && p.PayloadLen == 0 && t.copied(c, from, p, p.TCP.Seq+1) {
+		t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
+		t.book.Ledger[capture.SegmentControl]++
+		return
 	}
 	if from == capture.Server && p.TCP.Flags.Has(capture.ACK) {
 		c.answers = more(c.answers)

@@ -53,7 +53,7 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 		// acknowledgement number and window are those of the last one. What
 		// answers the probe of a window of 0 is none.
 		if p.PayloadLen == 0 && p.TCP.Flags&(capture.SYN|capture.FIN) == 0 && after(o.end, ack) &&
-			p.TCP.Window == s.win && s.win != 0 && c.state >= stateEstablished {
+			p.TCP.Window == s.win && s.win != 0 && c.state >= stateEstablished && c.marks&doubled == 0 {
 			t.book.TCP.DuplicateAcks[p.Direction]++
 			t.strains.of(c)[from].duplicate++
 			if s.dupAcks < 255 {
@@ -102,8 +102,13 @@ func (t *Table) mayAcknowledge(c *conn, s, o *side, ack uint32) bool {
 // time begins to measure how long the acknowledgement of what is before end
 // takes.
 func (s *side) time(end uint32, p *capture.Packet) {
-	s.rttSeq, s.rttAt = end, p.Time
+	s.note(end, p)
 	s.flags = s.flags&^retimed | timing
+}
+
+// note remembers the segment that ends before end.
+func (s *side) note(end uint32, p *capture.Packet) {
+	s.rttSeq, s.rttAt, s.rttTS, s.rttID = end, p.Time, p.TCP.TSVal, p.ID
 }
 
 // retime does the same for a segment that is sent again. Karn's algorithm (RFC
@@ -112,8 +117,8 @@ func (s *side) time(end uint32, p *capture.Packet) {
 // 7323, section 4.1).
 func (s *side) retime(end uint32, p *capture.Packet) {
 	s.flags &^= timing | retimed
+	s.note(end, p)
 	if p.TCP.HasTimestamps {
-		s.rttSeq, s.rttAt, s.rttTS = end, p.Time, p.TCP.TSVal
 		s.flags |= timing | retimed
 	}
 }

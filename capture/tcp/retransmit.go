@@ -10,6 +10,10 @@ const (
 	// reorderWindow is within what time a segment that fills a hole is held to be
 	// out of order, and not sent again, when nothing else tells.
 	reorderWindow = 3 * time.Millisecond
+	// copyWindow is within what time a segment that has the identification of one
+	// before is held to be the same, captured at another place: longer than any
+	// way between the two, shorter than a time-out.
+	copyWindow = 100 * time.Millisecond
 	// leastRTO is the silence beyond a round trip that tells a retransmission
 	// timeout. RFC 6298, section 2.4 has a second at least, Linux 200 ms.
 	leastRTO = 180 * time.Millisecond
@@ -41,6 +45,8 @@ func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint
 		s.end = end // what the probe began
 		s.time(end, p)
 		return
+	case !after(end, s.end) && t.copied(c, from, p, end):
+		t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
 	case t.outOfOrder(c, from, p, seq):
 		t.book.TCP.OutOfOrder[p.Direction]++
 		t.strains.of(c)[from].outOfOrder++
@@ -54,6 +60,30 @@ func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint
 	if after(end, s.end) {
 		s.end = end
 	}
+}
+
+// copied reports whether p, which ends before end, is a segment that was captured
+// before: at another port of a mirror, or at the other end of a bridge. It is if
+// it is the one whose time is taken, as it was sent: a sender gives what it sends
+// again another IP identification, and another timestamp once its clock has
+// ticked. Of a connection with such a one any segment is that comes again at
+// once, without anybody having missed it.
+func (t *Table) copied(c *conn, from capture.Side, p *capture.Packet, end uint32) bool {
+	s := &c.sides[from]
+	if st := t.strains.find(c); st != nil && (st[from].episode != episodeNone || st[from.Other()].hasSACK && after(st[from.Other()].sacked, end)) {
+		return false
+	}
+	again := p.Time.Sub(s.rttAt)
+	switch {
+	case s.rttAt == 0 || s.rttSeq != end:
+		return c.marks&doubled != 0 && t.quiet < reorderWindow
+	case p.TCP.HasTimestamps && p.TCP.TSVal != s.rttTS || p.ID != s.rttID:
+		return false
+	case again >= copyWindow || p.ID == 0 && again >= reorderWindow:
+		return false
+	}
+	c.marks |= doubled
+	return true
 }
 
 // outOfOrder reports whether the segment, whose first byte has number seq, was

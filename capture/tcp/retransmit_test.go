@@ -228,3 +228,71 @@ func TestSYNAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestCopies tells what was captured twice from what was sent again.
+func TestCopies(t *testing.T) {
+	named := func(s seg, id uint16) seg { return s.with(func(p *capture.Packet) { p.ID = id }) }
+	soon := 500 * time.Microsecond
+	request := seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "abc"}
+	response := seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "defg"}
+	more := func(n uint32) seg { return seg{from: sv, flags: "A", seq: 5 + 2*n, ack: 4, data: "hi"} }
+	acked := func(n uint32) seg { return seg{from: cl, flags: "A", seq: 4, ack: n} }
+	talk := func(each func(i int, s seg) []seg) []seg {
+		whole := append(open(nil), request, response, more(0), more(1), acked(9),
+			seg{from: cl, flags: "FA", seq: 4, ack: 9}, seg{from: sv, flags: "FA", seq: 9, ack: 5}, seg{from: cl, flags: "A", seq: 5, ack: 10})
+		var out []seg
+		for i, s := range whole {
+			out = append(out, each(i, s)...)
+		}
+		return out
+	}
+	twice := func(id func(i int) uint16, stamps bool, after time.Duration) []seg {
+		return talk(func(i int, s seg) []seg {
+			if s = named(s, id(i)); stamps {
+				s = s.stamped(7, 9)
+			}
+			return []seg{s, s.in(after)}
+		})
+	}
+	count := func(i int) uint16 { return uint16(100 + i) }
+	none := func(int) uint16 { return 0 }
+	answer := named(response, 5)
+	for _, tt := range []struct {
+		name   string
+		script []seg
+		copies uint64
+		want   []string
+	}{
+		{"every segment twice", twice(count, false, soon), 8, nil},
+		{"every segment twice, with timestamps", twice(count, true, soon), 8, nil},
+		{"every segment twice, without identification", twice(none, false, soon), 8, nil},
+		{"every segment twice, with timestamps alone", twice(none, true, soon), 8, nil},
+		{"a copy that comes late", append(open(nil), request, answer, answer.in(ms(60))), 1, nil},
+		{"the same identification after a time-out", append(open(nil), request, answer, answer.in(ms(220))), 0, []string{"server timeout 1"}},
+		{"another identification", append(open(nil), request, answer, named(response, 6)), 0, []string{"server timeout 1"}},
+		{"another timestamp", append(open(nil), request, answer.stamped(7, 9), answer.stamped(8, 9)), 0, []string{"server timeout 1"}},
+		{"neither, and not at once", append(open(nil), request, response, response.in(ms(4))), 0, []string{"server timeout 1"}},
+		{"sent again, and that twice", append(open(nil), request, answer, named(response, 6).in(ms(220)), named(response, 6)), 1, []string{"server timeout 1"}},
+		{"a loss on a connection that is captured twice", append(open(nil), request, request.in(soon), response, more(0), more(1), more(2), more(3), acked(5).in(ms(20)),
+			acked(5).sack([2]uint32{7, 13}), acked(5).sack([2]uint32{7, 13}), more(0)), 1, []string{"server fast 1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.play(tt.script)
+			if got := r.suffered(); !slices.Equal(got, tt.want) {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+			copies := uint64(0)
+			for d := range r.book.TCP.Ignored {
+				copies += r.book.TCP.Ignored[d][capture.IgnoredCopy]
+			}
+			if copies != tt.copies {
+				t.Errorf("%d copies, want %d", copies, tt.copies)
+			}
+			if c := r.book.Ledger[capture.ConnsFailed]; c > 0 {
+				t.Errorf("%d failed", c)
+			}
+			r.flush()
+		})
+	}
+}

@@ -112,7 +112,11 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	}
 	if p.TCP.Flags.Has(capture.FIN) {
 		if n == 0 && s.has(sawFIN) && seq == s.fin {
-			t.countResent(c, from, p, t.kind(c, from, seq, seq+1))
+			if t.copied(c, from, p, seq+1) {
+				t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
+			} else {
+				t.countResent(c, from, p, t.kind(c, from, seq, seq+1))
+			}
 		}
 		t.noteFIN(c, from, seq+n)
 	}

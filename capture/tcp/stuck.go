@@ -63,6 +63,8 @@ func (t *Table) sentAgain(c *conn, from capture.Side, at capture.Time, seq, n ui
 		return // it is new, or was acknowledged
 	case s.has(timing) && !after(seq+n, s.rttSeq) && at.Sub(s.rttAt) < resentAfter:
 		return // the same packet, captured twice
+	case c.marks&doubled != 0 && t.quiet < reorderWindow:
+		return // so are others of the connection
 	case c.id.OneWay || t.holeOf(c, from) != nil && !before(seq, s.nxt):
 		return // whether it was there before is not known
 	}

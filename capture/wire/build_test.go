@@ -69,7 +69,7 @@ func raw6(next byte, body []byte) []byte {
 func raw4(proto byte, body []byte) []byte {
 	b := make([]byte, 20, 20+len(body))
 	n := 20 + len(body)
-	b[0], b[2], b[3], b[8], b[9] = 0x45, byte(n>>8), byte(n), 64, proto
+	b[0], b[2], b[3], b[5], b[8], b[9] = 0x45, byte(n>>8), byte(n), 7, 64, proto
 	copy(b[12:], src4)
 	copy(b[16:], dst4)
 	return append(b, body...)
@@ -99,7 +99,7 @@ func cat(parts ...[]byte) []byte {
 // decode decodes one whole frame.
 func decode(link capture.LinkType, b []byte) (capture.Packet, capture.Entry) {
 	var d wire.Decoder
-	p := capture.Packet{TTL: 99, IsFragment: true, BadChecksum: true, Payload: []byte("old")}
+	p := capture.Packet{TTL: 99, ID: 9, IsFragment: true, BadChecksum: true, Payload: []byte("old")}
 	e := d.Decode(&capture.Frame{Link: link, Data: b, WireLen: len(b)}, &p)
 	return p, e
 }
@@ -113,12 +113,12 @@ func wantHello(t *testing.T, p *capture.Packet, e capture.Entry) {
 	flow := p.Flow.Src.String() + " " + p.Flow.Dst.String()
 	switch p.Network {
 	case capture.IPv4:
-		if flow != "10.0.0.1:40000 10.0.0.2:80" || p.TTL != 64 {
-			t.Errorf("flow %s, ttl %d", flow, p.TTL)
+		if flow != "10.0.0.1:40000 10.0.0.2:80" || p.TTL != 64 || p.ID != 7 {
+			t.Errorf("flow %s, ttl %d, identification %d", flow, p.TTL, p.ID)
 		}
 	case capture.IPv6:
-		if flow != "[2001:db8::1]:40000 [2001:db8::2]:80" || p.TTL != 63 {
-			t.Errorf("flow %s, hop limit %d", flow, p.TTL)
+		if flow != "[2001:db8::1]:40000 [2001:db8::2]:80" || p.TTL != 63 || p.ID != 0 {
+			t.Errorf("flow %s, hop limit %d, identification %d", flow, p.TTL, p.ID)
 		}
 	default:
 		t.Errorf("no network")

@@ -46,15 +46,15 @@ func (d *Decoder) ipv4(p *capture.Packet, b []byte, wire, depth int) capture.Ent
 		return capture.FrameTruncated
 	}
 	p.Network = capture.IPv4
-	p.TTL = b[8]
+	p.TTL, p.ID = b[8], be16(b[4:6])
 	putIPv4(&p.Flow.Src.Addr, b[12:16])
 	putIPv4(&p.Flow.Dst.Addr, b[16:20])
-	proto, frag, id := b[9], be16(b[6:8]), be16(b[4:6])
+	proto, frag := b[9], be16(b[6:8])
 	b, wire = b[header:min(total, len(b))], total-header
 	// MF, or an offset: RFC 791, section 3.2.
 	if frag&0x3fff != 0 {
 		p.Fragment = capture.Fragment{
-			ID: uint32(id), Offset: uint32(frag&0x1fff) * 8, More: frag&0x2000 != 0, Proto: proto,
+			ID: uint32(p.ID), Offset: uint32(frag&0x1fff) * 8, More: frag&0x2000 != 0, Proto: proto,
 		}
 		return fragment(p, b, wire)
 	}
@@ -98,6 +98,7 @@ func (d *Decoder) ipv6(p *capture.Packet, b []byte, wire, depth int) capture.Ent
 	}
 	n, next := int(be16(b[4:6])), b[6]
 	p.Network = capture.IPv6
+	p.ID = 0
 	p.TTL = b[7]
 	copy(p.Flow.Src.Addr[:], b[8:24])
 	copy(p.Flow.Dst.Addr[:], b[24:40])
