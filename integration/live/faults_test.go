@@ -54,8 +54,9 @@ type place struct {
 // fault is something that goes wrong on purpose.
 type fault struct {
 	name string
+	port int      // that the finding must name, 0 for none
 	want string   // the leaf it must raise
-	also []string // leaves that may well follow from it
+	also []string // leaves that may well follow from it, on that port
 	slow time.Duration
 	// begin makes it go wrong; what it returns mends it. again is called ten times
 	// a second until the leaf is raised.
@@ -195,23 +196,23 @@ func faults(t *testing.T) []fault {
 	withTLS := serveTLS(t)
 	return []fault{
 		{
-			name: "a firewall drops connects", want: "NET-SYN-01", slow: 45 * time.Second, // the client may still try again
+			name: "a firewall drops connects", port: 9101, want: "NET-SYN-01", slow: 45 * time.Second, // the client may still try again
 			begin: func(p *place) func() { return p.nft(p.world, "tcp dport 9101 drop") },
 			again: func(p *place) { go p.dial(p.app, p.outside, 9101) },
 		}, {
-			name: "nobody listens at the peer", want: "NET-SYN-02",
+			name: "nobody listens at the peer", port: 9102, want: "NET-SYN-02",
 			again: func(p *place) { p.dial(p.app, p.outside, 9102) },
 		}, {
-			name: "a firewall rejects connects", want: "NET-SYN-03", also: []string{"NET-SYN-01"}, // its errors are rate-limited
+			name: "a firewall rejects connects", port: 9103, want: "NET-SYN-03", also: []string{"NET-SYN-01"}, // its errors are rate-limited
 			begin: func(p *place) func() {
 				return p.nft(p.world, "tcp dport 9103 reject with icmpx type admin-prohibited")
 			},
 			again: func(p *place) { p.dial(p.app, p.outside, 9103) },
 		}, {
-			name: "clients call a port on which nobody listens", want: "NET-SYN-04",
+			name: "clients call a port on which nobody listens", port: 9104, want: "NET-SYN-04",
 			again: func(p *place) { p.dial(p.world, p.inside, 9104) },
 		}, {
-			name: "the application listens on localhost", want: "NET-SYN-05",
+			name: "the application listens on localhost", port: 9105, want: "NET-SYN-05",
 			begin: func(p *place) func() {
 				return p.listen(p.app, netip.MustParseAddr("127.0.0.1"), 9105, readSome)
 			},
@@ -230,13 +231,13 @@ func faults(t *testing.T) []fault {
 				return p.sink.open
 			},
 		}, {
-			name: "a server that never answers", want: "DIR-02",
+			name: "a server that never answers", port: 9109, want: "DIR-02",
 			begin: func(p *place) func() {
 				return p.listen(p.world, p.outside, 9109, readSome)
 			},
 			again: func(p *place) { p.say(p.app, p.outside, 9109, aRequest) },
 		}, {
-			name: "responses cut in the middle", want: "DIR-06",
+			name: "responses cut in the middle", port: 9110, want: "DIR-06",
 			begin: func(p *place) func() {
 				return p.listen(p.world, p.outside, 9110, func(c net.Conn) {
 					readSome(c)
@@ -245,23 +246,23 @@ func faults(t *testing.T) []fault {
 			},
 			again: func(p *place) { p.say(p.app, p.outside, 9110, aRequest) },
 		}, {
-			name: "a port of the pod is encrypted", want: "TLS-01",
+			name: "a port of the pod is encrypted", port: 9111, want: "TLS-01",
 			begin: func(p *place) func() { return p.listen(p.app, p.inside, 9111, withTLS) },
 			again: func(p *place) { sayTLS(p.world, p.inside, 9111) },
 		}, {
-			name: "calls out are encrypted", want: "TLS-02",
+			name: "calls out are encrypted", port: 9112, want: "TLS-02",
 			begin: func(p *place) func() { return p.listen(p.world, p.outside, 9112, withTLS) },
 			again: func(p *place) { sayTLS(p.app, p.outside, 9112) },
 		}, {
-			name: "HTTP/2 in clear text", want: "H2-01",
+			name: "HTTP/2 in clear text", port: 9113, want: "H2-01",
 			begin: func(p *place) func() { return p.listen(p.app, p.inside, 9113, readSome) },
 			again: func(p *place) { p.say(p.world, p.inside, 9113, preface) },
 		}, {
-			name: "an unknown protocol", want: "PROTO-03",
+			name: "an unknown protocol", port: 9114, want: "PROTO-03",
 			begin: func(p *place) func() { return p.listen(p.app, p.inside, 9114, readSome) },
 			again: func(p *place) { p.say(p.world, p.inside, 9114, "\x01\x02\x03\x04 something of our own\x00") },
 		}, {
-			name: "HTTP that breaks the rules", want: "DIR-03", also: []string{"HTTP-01"},
+			name: "HTTP that breaks the rules", port: 9115, want: "DIR-03", also: []string{"HTTP-01"},
 			begin: func(p *place) func() {
 				return p.listen(p.world, p.outside, 9115, func(c net.Conn) {
 					readSome(c)
@@ -309,12 +310,12 @@ func (s *sink) open() {
 func (s *sink) close() { _ = s.s.Close() }
 
 // finding is a line that tells of a finding.
-type finding struct{ id, state string }
+type finding struct{ id, state, body string }
 
-var findingLine = regexp.MustCompile(`(?m)^\[(?:info|warning|error|critical)\] ([A-Z0-9]+(?:-[A-Z0-9]+)+)( changed| cleared)?: `)
+var findingLine = regexp.MustCompile(`(?m)^\[(?:info|warning|error|critical)\] ([A-Z0-9]+(?:-[A-Z0-9]+)+)( changed| cleared)?: (.*)`)
 
 // concluded is a line of the conclusion.
-var concluded = regexp.MustCompile(`(?m)^  (?:info|warning|error|critical) ([A-Z0-9]+(?:-[A-Z0-9]+)+): `)
+var concluded = regexp.MustCompile(`(?m)^  (?:info|warning|error|critical) ([A-Z0-9]+(?:-[A-Z0-9]+)+): (.*)`)
 
 // findings returns what wiretell said so far.
 func (p *place) findings() []finding {
@@ -324,20 +325,33 @@ func (p *place) findings() []finding {
 		if state == "" {
 			state = "raised"
 		}
-		all = append(all, finding{m[1], state})
+		all = append(all, finding{m[1], state, m[3]})
 	}
 	return all
 }
 
-// holds reports whether the last word of a leaf is that it holds.
-func (p *place) holds(id string) bool {
+// about reports whether the sentence of a finding names the port; any will do
+// for 0.
+func about(body string, port int) bool {
+	return port == 0 || strings.Contains(strings.ToLower(body)+" ", "port "+itoa(port)+" ")
+}
+
+// holds reports whether the last word of a leaf about a port is that it holds.
+func (p *place) holds(id string, port int) bool {
 	held := false
 	for _, f := range p.findings() {
-		if f.id == id {
+		if f.id == id && about(f.body, port) {
 			held = f.state != "cleared"
 		}
 	}
 	return held
+}
+
+// caused reports whether one of the faults may bring a finding about.
+func caused(faults []fault, id, body string) bool {
+	return slices.Contains([]string{"OK-00", "SELF-01", "SELF-02"}, id) || slices.ContainsFunc(faults, func(f fault) bool {
+		return (f.want == id || slices.Contains(f.also, id)) && about(body, f.port)
+	})
 }
 
 // TestFaults lets healthy traffic flow and makes one fault after the other, in an
@@ -387,50 +401,49 @@ func TestFaults(t *testing.T) {
 			lookUp(t, p.app, p.outside, uint16(id), "good.example.")
 		}
 	})
-	mayHold := []string{"OK-00", "SELF-01", "SELF-02"}
 	for range 200 { // until the healthy traffic has said what it says
-		if p.holds("OK-00") {
+		if p.holds("OK-00", 0) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	caused := slices.Clone(mayHold)
-	var mended []fault
+	var made []fault
 	var pending []func()
 	begun := time.Now()
 	for round := 0; round == 0 || time.Since(begun) < length; round++ {
 		all := faults(t)
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		for _, f := range all {
-			p.awaitCleared(f.want, time.Minute) // of the round before
-			caused = append(append(caused, f.want), f.also...)
+			p.awaitCleared(f) // of the round before
 			end := p.inject(f)
 			if f.slow > 0 { // others go on meanwhile
 				pending = append(pending, end)
 			} else {
 				end()
 			}
-			mended = append(mended, f)
+			if round == 0 {
+				made = append(made, f)
+			}
 		}
 		for _, end := range pending {
 			end()
 		}
 		pending = nil
 	}
-	for _, f := range mended {
-		p.awaitCleared(f.want, time.Minute)
+	for _, f := range made {
+		p.awaitCleared(f)
 	}
 	close(stop)
 	healthy.Wait()
 	p.w.stop()
 	for _, f := range p.findings() {
-		if !slices.Contains(caused, f.id) {
-			t.Errorf("%s was %s, and nothing caused it", f.id, f.state)
+		if !caused(made, f.id, f.body) {
+			t.Errorf("%s was %s, and nothing caused it: %s", f.id, f.state, f.body)
 		}
 	}
 	for _, m := range concluded.FindAllStringSubmatch(p.w.said(), -1) {
-		if !slices.Contains(caused, m[1]) {
-			t.Errorf("%s holds over the whole run, and nothing caused it", m[1])
+		if !caused(made, m[1], m[2]) {
+			t.Errorf("%s holds over the whole run, and nothing caused it: %s", m[1], m[2])
 		}
 	}
 	if t.Failed() {
@@ -454,7 +467,7 @@ func (p *place) inject(f fault) (end func()) {
 	go func() {
 		defer close(done)
 		defer mend()
-		for !p.holds(f.want) {
+		for !p.holds(f.want, f.port) {
 			if time.Since(begun) > limit {
 				p.t.Errorf("%s: %s is not raised within %v", f.name, f.want, limit)
 				return
@@ -469,12 +482,13 @@ func (p *place) inject(f fault) (end func()) {
 	return func() { <-done }
 }
 
-// awaitCleared waits until a leaf does not hold any more.
-func (p *place) awaitCleared(id string, limit time.Duration) {
+// awaitCleared waits until what a fault raised does not hold any more.
+func (p *place) awaitCleared(f fault) {
 	p.t.Helper()
-	for begun := time.Now(); p.holds(id); time.Sleep(100 * time.Millisecond) {
+	limit := time.Minute + f.slow
+	for begun := time.Now(); p.holds(f.want, f.port); time.Sleep(100 * time.Millisecond) {
 		if time.Since(begun) > limit {
-			p.t.Errorf("%s is not cleared within %v of its mending", id, limit)
+			p.t.Errorf("%s: %s is not cleared within %v of its mending", f.name, f.want, limit)
 			return
 		}
 	}
