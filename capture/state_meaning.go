@@ -53,8 +53,8 @@ func (k StuckKind) Meaning() Meaning {
 }
 
 var ignoredMeanings = [NumIgnored]Meaning{
-	IgnoredReset: {"a RST outside of the window: hosts ignore it, and so does wiretell",
-		"its sequence number is not within what the receiver expects", "RFC 5961, section 3.2",
+	IgnoredReset: {"a RST with a wrong number: hosts ignore it, and so does wiretell",
+		"its sequence number is not the next one that the receiver can expect", "RFC 5961, section 3.2",
 		"when many: somebody forges resets, or a middlebox resets late"},
 	IgnoredSYN: {"a SYN within a connection that lives",
 		"a SYN with the ends of an established connection, and a sequence number that starts no new one", "RFC 5961, section 4.2",

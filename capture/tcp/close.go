@@ -67,9 +67,9 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 		// acknowledges the SYN."
 		return p.TCP.Flags.Has(capture.ACK) && o.has(hasSeq) && after(ack, o.nxt-uint32(o.off)-1) && !after(ack, o.end)
 	}
-	// RFC 5961, section 3.2: "If the RST bit is set and the sequence number is
-	// outside the current receive window, silently drop the segment." The
-	// window begins at what the other side acknowledged.
+	// RFC 5961, section 3.2: a RST resets the connection only when its number "exactly
+	// matches the next expected sequence number", which is from what the other side
+	// acknowledged to the end of what s sent.
 	first := s.nxt
 	if o.has(hasAck) && before(o.ack, first) {
 		first = o.ack
@@ -81,7 +81,13 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 	if o.has(hasAck) && after(o.ack, last) {
 		last = o.ack
 	}
-	return !before(seq, first) && !after(seq, last+max(o.window(), 1))
+	switch {
+	case s.has(softSeq): // what it sent is not known
+		last += max(o.window(), 1)
+	case s.has(sawFIN) && last == s.fin:
+		last++
+	}
+	return !before(seq, first) && !after(seq, last)
 }
 
 // finish ends c: what was held is handed on after its gaps, both sides end, and

@@ -170,6 +170,12 @@ var lives = []struct {
 		{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", after: 7 * time.Second}, {from: cl, flags: "FA", seq: 4, ack: 1}}, wait: 30 * time.Second, open: capture.StateEstablished},
 
 	{name: "forged: a RST far outside", script: after3(seg{from: sv, flags: "R", seq: 1 << 30}), claims: []string{"ignored 1 reset"}, open: capture.StateEstablished},
+	{name: "forged: a RST in the window that is not the next", script: after3(seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}, seg{from: sv, flags: "R", seq: 4}), claims: []string{"ignored 1 reset"}, open: capture.StateEstablished},
+	{name: "forged: a RST in the window after the FIN", script: after3(seg{from: sv, flags: "FA", seq: 1, ack: 1}, seg{from: cl, flags: "A", seq: 1, ack: 2}, seg{from: sv, flags: "R", seq: 3}),
+		claims: []string{"ignored 1 reset"}, open: capture.StateFinWait2},
+	{name: "a RST after payload that was not captured", script: after3(seg{from: cl, flags: "A", seq: 1, ack: 9}, seg{from: sv, flags: "R", seq: 9}), claims: []string{"reset by server in idle, 0/0 unacknowledged"}},
+	{name: "a RST of a side that was not captured before", script: []seg{{from: cl, flags: "PA", seq: 100, ack: 100, data: "get"}, {from: sv, flags: "R", seq: 200}},
+		claims: []string{"reset by server in request, 0/0 unacknowledged"}},
 	{name: "forged: a RST to the SYN with another number", script: []seg{{from: cl, flags: "S"}, {from: sv, flags: "RA", ack: 77}}, claims: []string{"ignored 1 reset"}, open: capture.StateSynSent},
 	{name: "forged: a FIN far outside", script: after3(seg{from: sv, flags: "FA", seq: 1 << 30, ack: 1}), claims: []string{"ignored 1 fin"}, open: capture.StateEstablished},
 	{name: "forged: payload far outside", script: after3(seg{from: sv, flags: "PA", seq: 1 << 30, ack: 1, data: "x"}), claims: []string{"ignored 1 data"}, open: capture.StateEstablished},

@@ -157,7 +157,8 @@ var errorCases = []errorCase{
 		call: (*end).ask,
 		serve: func(e *end) {
 			e.hear(e.get())
-			e.forgeReset()
+			e.forgeReset(1 << 30) // far outside of the window
+			e.forgeReset(100)     // within, and not the next
 			e.say(answer)
 			e.ended()
 		},
@@ -368,9 +369,9 @@ func (e *end) forge() {
 	e.raw(network, message)
 }
 
-// forgeReset sends the client a RST of its connection whose number is far beyond
-// what the server has sent.
-func (e *end) forgeReset() {
+// forgeReset sends the client a RST of its connection whose number is by so much
+// beyond what the server has sent.
+func (e *end) forgeReset(beyond uint32) {
 	const sendQueue = 2 // TCP_SEND_QUEUE
 	seq := 0
 	raw, err := e.SyscallConn()
@@ -388,7 +389,7 @@ func (e *end) forgeReset() {
 	segment := make([]byte, 20)
 	binary.BigEndian.PutUint16(segment, e.at.Port())
 	binary.BigEndian.PutUint16(segment[2:], client.Port())
-	binary.BigEndian.PutUint32(segment[4:], uint32(seq)+1<<30)
+	binary.BigEndian.PutUint32(segment[4:], uint32(seq)+beyond)
 	segment[12], segment[13] = 5<<4, 4 // five words, RST
 	pseudo := slices.Concat(e.at.Addr().AsSlice(), client.Addr().AsSlice(), []byte{0, unix.IPPROTO_TCP, 0, byte(len(segment))}, segment)
 	binary.BigEndian.PutUint16(segment[16:], checksum(pseudo))
