@@ -12,6 +12,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/distribution/reference"
 )
 
 // WriteArchive writes images, one for each architecture, as one archive: an
@@ -20,6 +22,11 @@ import (
 // tag-architecture; programs that read OCI layouts find all under one index
 // with the tag as their reference.
 func WriteArchive(w io.Writer, tag string, images ...*Image) error {
+	// containerd looks for the whole name, which begins with a registry.
+	whole, err := reference.ParseDockerRef(tag)
+	if err != nil {
+		return fmt.Errorf("image archive: name %q: %w", tag, err)
+	}
 	a := archive{w: tar.NewWriter(w), seen: map[string]bool{}}
 	var index []descriptor
 	var load []loadEntry
@@ -41,10 +48,10 @@ func WriteArchive(w io.Writer, tag string, images ...*Image) error {
 		load = append(load, loadEntry{Config: configAt.path(), RepoTags: []string{name}, Layers: []string{layerAt.path()}})
 	}
 	top := a.blobJSON(typeIndex, manifest{SchemaVersion: 2, MediaType: typeIndex, Manifests: index})
-	_, reference, _ := strings.Cut(path.Base(tag), ":")
+	_, version, _ := strings.Cut(path.Base(tag), ":")
 	top.Annotations = map[string]string{
-		"io.containerd.image.name":          tag,
-		"org.opencontainers.image.ref.name": cmp.Or(reference, "latest"),
+		"io.containerd.image.name":          whole.String(),
+		"org.opencontainers.image.ref.name": cmp.Or(version, "latest"),
 	}
 	a.json("index.json", manifest{SchemaVersion: 2, MediaType: typeIndex, Manifests: []descriptor{top}})
 	a.json("manifest.json", load)

@@ -88,6 +88,10 @@ func TestArchive(t *testing.T) {
 	if len(top.Manifests) != 1 || top.Manifests[0].Annotations["org.opencontainers.image.ref.name"] != "v1" {
 		t.Fatalf("index.json: %+v", top)
 	}
+	// containerd takes the name as it stands, and finds an image by its whole name only.
+	if name := top.Manifests[0].Annotations["io.containerd.image.name"]; !strings.HasSuffix(name, "/library/wiretell:v1") {
+		t.Errorf("containerd would name the image %q", name)
+	}
 	decode(t, get(top.Manifests[0]), &index)
 	var load []loadEntry
 	decode(t, all["manifest.json"], &load)
