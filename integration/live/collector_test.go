@@ -54,17 +54,7 @@ func TestCollectorGetsAll(t *testing.T) {
 	out := collected(c)
 	checkSpans(t, tr, out, 10_000)
 	checkBooks(t, out)
-	// The last metrics were made before they were sent themselves: what they
-	// say of spans and logs is final, as those were sent before.
-	if got := exported(out, "traces", "exported"); got != len(out.spans) {
-		t.Errorf("wiretell exported %d spans, the Collector has %d", got, len(out.spans))
-	}
-	if got := exported(out, "logs", "exported"); got != len(out.logs) {
-		t.Errorf("wiretell exported %d log records, the Collector has %d", got, len(out.logs))
-	}
-	if n := exported(out, "traces", "dropped") + exported(out, "logs", "dropped"); n != 0 {
-		t.Errorf("%d records were dropped", n)
-	}
+	checkHandedOn(t, out)
 	// The export went over lo in the same namespace, and is no traffic.
 	if n := out.sum("wiretell.ledger", "wiretell.ledger.line", "frames", "wiretell.reason", "own_export"); n == 0 {
 		t.Error("no frame was told to be wiretell's own export")
@@ -73,6 +63,22 @@ func TestCollectorGetsAll(t *testing.T) {
 		if attr(s, "network.interface.name") == "lo" {
 			t.Fatalf("a span of wiretell's own export: %s", attr(s, "url.path"))
 		}
+	}
+}
+
+// checkHandedOn compares what wiretell says it exported with what the Collector
+// wrote: all of it. The last metrics were made before they were sent themselves:
+// what they say of spans and logs is final, as those were sent before.
+func checkHandedOn(t *testing.T, out *output) {
+	t.Helper()
+	if got := exported(out, "traces", "exported"); got != len(out.spans) {
+		t.Errorf("wiretell exported %d spans, the Collector has %d", got, len(out.spans))
+	}
+	if got := exported(out, "logs", "exported"); got != len(out.logs) {
+		t.Errorf("wiretell exported %d log records, the Collector has %d", got, len(out.logs))
+	}
+	if n := exported(out, "traces", "dropped") + exported(out, "logs", "dropped"); n != 0 {
+		t.Errorf("%d records were dropped", n)
 	}
 }
 

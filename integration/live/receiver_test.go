@@ -45,15 +45,7 @@ func TestReceiver(t *testing.T) {
 	out := collected(c)
 	checkSpans(t, tr, out, 10_000)
 	checkBooks(t, out)
-	if got := exported(out, "traces", "exported"); got != len(out.spans) {
-		t.Errorf("wiretell handed on %d spans, the Collector has %d", got, len(out.spans))
-	}
-	if got := exported(out, "logs", "exported"); got != len(out.logs) {
-		t.Errorf("wiretell handed on %d log records, the Collector has %d", got, len(out.logs))
-	}
-	if n := exported(out, "traces", "dropped") + exported(out, "logs", "dropped"); n != 0 {
-		t.Errorf("%d records were dropped", n)
-	}
+	checkHandedOn(t, out)
 	if n := out.sum("wiretell.capture.drops"); n != 0 {
 		t.Errorf("the kernel dropped %d frames", n)
 	}

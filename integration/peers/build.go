@@ -67,7 +67,11 @@ func (p program) build(cache string, logf func(format string, args ...any)) (str
 	if isExecutable(binary) && p.local == "" { // built by another process while this one waited
 		return binary, nil
 	}
-	logf("building %s %s into %s: once, up to some minutes of CPU when Go's caches are cold", p.name, p.version, binary)
+	often := "once"
+	if p.local != "" {
+		often = "each time"
+	}
+	logf("building %s %s into %s: %s, up to some minutes of CPU when Go's caches are cold", p.name, p.version, binary, often)
 	start := time.Now()
 	cpu, err := p.compile(dir, binary)
 	if err != nil {
@@ -80,7 +84,10 @@ func (p program) build(cache string, logf func(format string, args ...any)) (str
 // id names p's version, target and content.
 func (p program) id() (string, error) {
 	hash := sha256.New()
-	fmt.Fprintln(hash, p.pkg, p.tags, p.local)
+	fmt.Fprintln(hash, p.pkg, p.tags)
+	if p.local != "" {
+		fmt.Fprintln(hash, p.local)
+	}
 	err := fs.WalkDir(p.sources, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
