@@ -50,7 +50,7 @@ var recorded = []struct {
 	{name: "reset with a request waiting", script: handshake + getLine + `0.0040 10.0.0.2:80 > 10.0.0.1:40000 R seq=301 ack=202`,
 		kinds: []string{"reset request", "exchange reset"}, headers: []string{"reset request"}},
 	{name: "reset within a response", script: handshake + getLine + `0.0030 10.0.0.2:80 > 10.0.0.1:40000 PA seq=301 ack=202 "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart"
-0.0040 10.0.0.2:80 > 10.0.0.1:40000 RA seq=346 ack=202`,
+0.0040 10.0.0.2:80 > 10.0.0.1:40000 RA seq=345 ack=202`,
 		kinds: []string{"reset response", "exchange reset"}, headers: []string{"reset response"}},
 	{name: "reset of an idle connection", script: handshake + `5.0000 10.0.0.2:80 > 10.0.0.1:40000 R seq=301 ack=101`,
 		kinds: []string{"reset idle"}, headers: []string{"reset idle"}},
