@@ -2,9 +2,11 @@ package peers
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,13 +35,24 @@ func TestCollectorBinary(t *testing.T) {
 	}
 }
 
-// TestCollectorBinaryWithWiretell builds the Collector of the example, which
-// takes the example's configuration and says what is wrong with another.
-func TestCollectorBinaryWithWiretell(t *testing.T) {
-	binary, err := BuildWiretellCollector(t.Logf)
+// builtWithWiretell builds the Collector of the example once for all tests.
+var builtWithWiretell = sync.OnceValues(func() (string, error) {
+	return BuildWiretellCollector(func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+})
+
+func wiretellCollector(t *testing.T) string {
+	t.Helper()
+	binary, err := builtWithWiretell()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return binary
+}
+
+// TestCollectorBinaryWithWiretell builds the Collector of the example, which
+// takes the example's configuration and says what is wrong with another.
+func TestCollectorBinaryWithWiretell(t *testing.T) {
+	binary := wiretellCollector(t)
 	validate := func(more ...string) (string, error) {
 		cmd := exec.Command(binary, append([]string{"validate", "--config", "../../examples/collector/wiretell.yaml"}, more...)...)
 		cmd.Env = append(os.Environ(), "SERVICE_NAME=shop", "POD_NAME=shop-1", "POD_NAMESPACE=default", "COLLECTOR=collector:4317")

@@ -1,10 +1,14 @@
 package peers
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,4 +84,33 @@ func newNamespace(f func() error) error {
 		}
 		return f()
 	})
+}
+
+// TestCollectorWithoutPermission: a Collector whose wiretell may not capture, as
+// its user namespace does not own the network, ends and says why and what to do.
+func TestCollectorWithoutPermission(t *testing.T) {
+	binary := wiretellCollector(t)
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "--config", "yaml:"+`
+receivers: {wiretell: {}}
+exporters: {file: {path: /dev/null}}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {receivers: [wiretell], exporters: [file]}}
+`)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 {
+		t.Fatalf("the Collector ended with %v:\n%s", err, tail(string(out), 20))
+	}
+	for _, want := range []string{`failed to start "wiretell" receiver: open packet socket: operation not permitted`, "error PERM-", "remedy: "} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, tail(string(out), 20))
+		}
+	}
 }
