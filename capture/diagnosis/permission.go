@@ -82,7 +82,7 @@ func notGrantedLeaf() Leaf {
 		Body: "The container may not capture: CAP_NET_RAW is not granted (uid {{uid}}, bounding set {{cap_bounding}}).",
 		Remedy: Remedy{
 			Summary:  "Add NET_RAW to the container's capabilities. Where admission refuses that, allow it for the namespace or write a policy exception; on OpenShift use an SCC whose allowedCapabilities hold NET_RAW.",
-			Command:  "kubectl label --overwrite namespace NAMESPACE pod-security.kubernetes.io/enforce=privileged",
+			Command:  "kubectl label --overwrite namespace NAMESPACE pod-security.kubernetes.io/enforce=privileged; docker run --network container:APP --cap-drop ALL --cap-add NET_RAW IMAGE run",
 			Manifest: netRawManifest, URL: "https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#set-capabilities-for-a-container",
 		},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
