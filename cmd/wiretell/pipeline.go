@@ -113,14 +113,18 @@ func (p *job) exporters() error {
 // run observes src to its end and returns the findings that hold then.
 func (p *job) run(src capture.Source) ([]diagnosis.Finding, error) {
 	p.Observer.Panicked = p.panicked
-	var lines packetLines
-	if p.flags.debug {
-		lines.w = p.stderr
-		p.Observer.Packet = lines.packet
-	}
 	p.Twins(&p.flags.Settings)
+	if !p.flags.debug {
+		return p.Run(src)
+	}
+	lines := newPacketLines(p.stderr, !p.Live)
+	p.Observer.Packet = lines.packet
 	findings, err := p.Run(src)
-	lines.rest()
+	var until <-chan struct{}
+	if p.Live {
+		until = p.Ending().Done()
+	}
+	lines.close(until)
 	return findings, err
 }
 
