@@ -35,6 +35,7 @@ func (o *observeFlags) addCapture(f *pflag.FlagSet) {
 	f.StringVar(&o.FilterBPF, "filter-bpf", "", "the same as `bytecode`, the output of \"tcpdump -ddd EXPRESSION\"")
 	f.DurationVar(&o.StreamTimeout, "stream-timeout", o.StreamTimeout, "how long to wait for bytes that are missing in a stream")
 	f.DurationVar(&o.IdleTimeout, "idle-timeout", o.IdleTimeout, "how long a silent connection is followed")
+	f.DurationVar(&o.StuckAfter, "stuck-after", o.StuckAfter, "how long a connection may wait for what does not come (a FIN, an acknowledgement) before that is told")
 	f.IntVar(&o.MaxConns, "max-connections", o.MaxConns, "most connections followed at once, a `number`")
 	f.IntVar(&o.Reassembly, "reassembly-memory", o.Reassembly, "most `bytes` kept of segments that came early")
 	f.IntVar(&o.MaxPorts, "max-ports", o.MaxPorts, "most server ports counted apart, a `number`")

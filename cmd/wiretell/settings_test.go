@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/exporter/wiretellreceiver"
 )
 
@@ -284,5 +286,23 @@ func TestExplain(t *testing.T) {
 				t.Errorf("explain %s: %d\n%s", word, code, text)
 			}
 		}
+	}
+}
+
+// TestStuckAfter: the setting reaches those who follow connections.
+func TestStuckAfter(t *testing.T) {
+	for arg, want := range map[string]time.Duration{"": 10 * time.Second, "--stuck-after=3s": 3 * time.Second} {
+		var o observeFlags
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.add(flags)
+		if err := flags.Parse(strings.Fields(arg)); err != nil {
+			t.Fatal(err)
+		}
+		if cfg, _, err := o.Observer(capture.LinkRaw); err != nil || cfg.TCP.StuckAfter != want {
+			t.Errorf("%q: %v, %v; want %v", arg, cfg.TCP.StuckAfter, err, want)
+		}
+	}
+	if _, stderr, code := wiretell(nil, "read", "--stuck-after", "0s", "a.pcap"); code != exitUsage || !strings.Contains(stderr, "--stuck-after must be greater than 0") {
+		t.Errorf("%d: %s", code, stderr)
 	}
 }

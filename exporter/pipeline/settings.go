@@ -25,6 +25,7 @@ type Settings struct {
 	Select         string        `mapstructure:"select"`
 	StreamTimeout  time.Duration `mapstructure:"stream_timeout"`
 	IdleTimeout    time.Duration `mapstructure:"idle_timeout"`
+	StuckAfter     time.Duration `mapstructure:"stuck_after"`
 	MaxConns       int           `mapstructure:"max_connections"`
 	Reassembly     int           `mapstructure:"reassembly_memory"`
 	MaxPorts       int           `mapstructure:"max_ports"`
@@ -46,7 +47,7 @@ type Settings struct {
 // DefaultSettings returns the settings of one who says nothing.
 func DefaultSettings() Settings {
 	return Settings{
-		StreamTimeout: 10 * time.Second, IdleTimeout: 15 * time.Minute, MaxConns: 65536, Reassembly: 8 << 20, MaxPorts: 256,
+		StreamTimeout: 10 * time.Second, IdleTimeout: 15 * time.Minute, StuckAfter: 10 * time.Second, MaxConns: 65536, Reassembly: 8 << 20, MaxPorts: 256,
 		Redact: RedactModes[0], BesideSDK: BesideModes[0], MeshDedup: DedupModes[0], QueueBytes: 16 << 20, Record: defaultRecord(),
 	}
 }
@@ -102,6 +103,7 @@ func (s *Settings) Check() error {
 	}{
 		{"max-connections", int64(s.MaxConns)}, {"reassembly-memory", int64(s.Reassembly)}, {"max-ports", int64(s.MaxPorts)},
 		{"queue-bytes", int64(s.QueueBytes)}, {"stream-timeout", int64(s.StreamTimeout)}, {"idle-timeout", int64(s.IdleTimeout)},
+		{"stuck-after", int64(s.StuckAfter)},
 	} {
 		if n.v <= 0 {
 			return s.mistake(n.flag, " must be greater than 0")
@@ -144,6 +146,7 @@ func (s *Settings) Observer(link capture.LinkType) (cfg observer.Config, prog *f
 	cfg.TCP.MaxBuffered = s.Reassembly
 	cfg.TCP.GapTimeout = s.StreamTimeout
 	cfg.TCP.IdleTimeout = s.IdleTimeout
+	cfg.TCP.StuckAfter = s.StuckAfter
 	for _, h := range []struct {
 		flag  string
 		names []string
