@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 // probe starts testdata/probe in a container; on a network of its own when one
 // is given, under the name alias.
-func probe(t *testing.T, nw *testcontainers.DockerNetwork, alias string) testcontainers.Container {
+func probe(t testing.TB, nw *testcontainers.DockerNetwork, alias string) testcontainers.Container {
 	t.Helper()
 	enginetest.Require(t)
 	name, err := Program(t.Context(), "./testdata/probe")

@@ -23,7 +23,7 @@ import (
 )
 
 // ownImage returns the name of wiretell's image of this source.
-func ownImage(t *testing.T) string {
+func ownImage(t testing.TB) string {
 	t.Helper()
 	enginetest.Require(t)
 	e, err := connect(t.Context())

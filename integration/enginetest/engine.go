@@ -38,7 +38,7 @@ func setDefault(name, value string) {
 }
 
 // Require skips the test where no Docker engine answers; in CI it fails.
-func Require(t *testing.T) {
+func Require(t testing.TB) {
 	t.Helper()
 	err := ask().err
 	if err == nil {
