@@ -44,6 +44,7 @@ type Desk struct {
 	coverage   atomic.Pointer[float64]
 	status     atomic.Pointer[Status]
 	inspect    atomic.Bool
+	mute       atomic.Pointer[error] // see Mute
 	health     []diagnosis.ExportHealth
 }
 
@@ -99,9 +100,16 @@ func (d *Desk) Run() []diagnosis.Finding {
 	return final
 }
 
+// Mute notes why the local endpoint answers no more. It may be called at any time,
+// by any goroutine.
+func (d *Desk) Mute(why error) { d.mute.Store(&why) }
+
 // input gathers the evidence for one walk of the tree.
 func (d *Desk) input(s *capture.Snapshot) diagnosis.Input {
 	in := diagnosis.Input{Snapshot: s, Capture: d.Facts}
+	if why := d.mute.Load(); why != nil {
+		in.Capture.EndpointErr = *why
+	}
 	d.fresh = false
 	if d.Kernel != nil {
 		if s.Time >= d.nextKernel || s.Final {

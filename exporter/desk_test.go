@@ -316,3 +316,16 @@ func TestShutdown(t *testing.T) {
 		}
 	})
 }
+
+// TestMute: an endpoint that answers no more is told to the tree.
+func TestMute(t *testing.T) {
+	d := Desk{Facts: diagnosis.CaptureFacts{Endpoint: "127.0.0.1:19464"}}
+	if in := d.input(new(capture.Snapshot)); in.Capture.EndpointErr != nil {
+		t.Fatalf("%v", in.Capture.EndpointErr)
+	}
+	why := errors.New("accept: too many open files")
+	d.Mute(why)
+	if in := d.input(new(capture.Snapshot)); in.Capture.EndpointErr != why {
+		t.Errorf("%v, want %v", in.Capture.EndpointErr, why)
+	}
+}

@@ -336,14 +336,14 @@ func overflowLeaf() Leaf {
 
 func endpointLeaf() Leaf {
 	return Leaf{
-		ID: "SELF-03", Title: "The local endpoint could not be opened", Class: Export, Severity: Warning, Confidence: Certain,
+		ID: "SELF-03", Title: "The local endpoint cannot be asked", Class: Export, Severity: Warning, Confidence: Certain,
 		Path:      []Step{{"Can wiretell be asked?", "no"}},
-		Condition: "the address of --listen could not be listened on",
+		Condition: "the address of --listen could not be listened on, or connections to it can be taken no more",
 		Meaning:   "Probes, scrapes and \"wiretell healthcheck\" get no answer from this wiretell, or one from whoever has the port. The capture and the export go on.",
-		Guard:     "None: it is the kernel's own answer. It is tried once, at the start.",
+		Guard:     "None: it is the kernel's own answer. It is opened once, at the start.",
 		Clear:     1, Live: true, Blind: true, Once: true,
 		Evidence: []Key{{Name: "address", Description: "where it was to listen"}, {Name: "error", Description: "what the kernel answered"}},
-		Body:     "The local endpoint could not be opened at {{address}}: {{error}}.",
+		Body:     "The local endpoint at {{address}} cannot be asked: {{error}}.",
 		Remedy: Remedy{Summary: "Give wiretell a port that nobody else in the pod has, or switch the endpoint off. Another wiretell in the same network namespace has the same default.",
 			Command: "ss -ltnp; wiretell run --listen 127.0.0.1:19465", Manifest: "env:\n- name: WIRETELL_LISTEN\n  value: \"127.0.0.1:19465\"\n"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {

@@ -123,6 +123,10 @@ func (f *runFlags) run(proc process) (err error) {
 			Status: p.Desk.Status, Metrics: p.metrics, MetricsType: otel.MetricsContentType,
 			// A client that misbehaves is no news to whoever reads wiretell's output.
 			Server: &http.Server{ErrorLog: log.New(io.Discard, "", 0)},
+			Failed: func(err error) {
+				p.Desk.Mute(err)
+				p.say("warning: nobody is answered at %s any more: %v", local.Addr(), err)
+			},
 		})
 		defer answering.Close()
 		p.say("answering at http://%s (/healthz /readyz /diagnosis /metrics)", local.Addr())

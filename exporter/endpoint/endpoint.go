@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -38,6 +39,9 @@ type Config struct {
 	// Server is used when it is not nil; what bounds clients is set in it. Its
 	// ErrorLog says where it tells of clients that misbehave.
 	Server *http.Server
+	// Failed is told, on a goroutine of its own, why nobody is answered any more,
+	// when that is not for Close. nil ignores it.
+	Failed func(error)
 }
 
 // Server answers; see [Serve].
@@ -66,7 +70,12 @@ func Serve(l net.Listener, cfg Config) *Server {
 	// A connection that waits for another request would take the room of one
 	// that has a request.
 	s.http.SetKeepAlivesEnabled(false)
-	go s.http.Serve(netutil.LimitListener(l, maxConnections))
+	go func() {
+		err := s.http.Serve(netutil.LimitListener(l, maxConnections))
+		if cfg.Failed != nil && !errors.Is(err, http.ErrServerClosed) {
+			cfg.Failed(err)
+		}
+	}()
 	return s
 }
 

@@ -195,3 +195,41 @@ func TestHostileClients(t *testing.T) {
 		t.Errorf("%d answers, %v: %q", n, err, all)
 	}
 }
+
+// broken is a listener that takes no connection.
+type broken struct{ net.Listener }
+
+func (broken) Accept() (net.Conn, error) { return nil, errors.New("no more") }
+
+// TestFailed: that nobody is answered any more is told, unless it was meant.
+func TestFailed(t *testing.T) {
+	for _, breaks := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if breaks {
+			l = broken{l}
+		}
+		failed := make(chan error, 1)
+		s := Serve(l, Config{Status: func() *exporter.Status { return nil }, Failed: func(err error) { failed <- err }})
+		if !breaks {
+			s.Close()
+			select {
+			case err := <-failed:
+				t.Errorf("closed, and told: %v", err)
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
+		}
+		select {
+		case err := <-failed:
+			if err.Error() != "no more" {
+				t.Errorf("%v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("not told")
+		}
+		s.Close()
+	}
+}
