@@ -71,7 +71,7 @@ func (c *capturing) start() error {
 	}
 	if denial := p.Desk.Facts.Err; denial != nil {
 		c.log.Error("nothing can be captured; staying to publish the diagnosis", zap.Error(denial))
-		c.tell(componentstatus.NewPermanentErrorEvent(denial))
+		c.tell(componentstatus.NewPermanentErrorEvent(denial), c.hosts)
 	} else {
 		c.log.Info("capturing", zap.Strings("interfaces", c.cfg.Interfaces))
 	}
@@ -133,8 +133,10 @@ func (c *capturing) equip(p *pipeline.Pipeline, src *afpacket.Source) error {
 // denied publishes why nothing can be captured, and returns it with what mends it.
 func denied(p *pipeline.Pipeline, blind *pipeline.Blind) error {
 	blind.Stop()
-	_, _ = p.Run(blind)             // a blind source has no error
-	_ = p.Desk.Shutdown(p.Ending()) // what could not be published is in the error
+	_, _ = p.Run(blind) // a blind source has no error
+	if !p.Stuck {
+		_ = p.Desk.Shutdown(p.Ending()) // what could not be published is in the error
+	}
 	return fmt.Errorf("%w\n%s", p.Desk.Facts.Err, strings.TrimRight(p.Report().Text, "\n"))
 }
 
@@ -143,13 +145,17 @@ func (c *capturing) ended(p *pipeline.Pipeline, err error) {
 	if err != nil {
 		c.log.Error("the capture ended", zap.Error(err))
 		c.mu.Lock()
+		first, hosts := c.hosts[0], c.hosts
 		if errors.Is(err, afpacket.ErrLeft) {
-			// Only a new process gets into the application's new namespace.
-			c.tell(componentstatus.NewFatalErrorEvent(err))
-		} else {
-			c.tell(componentstatus.NewPermanentErrorEvent(err))
+			hosts = hosts[1:]
 		}
+		c.tell(componentstatus.NewPermanentErrorEvent(err), hosts)
 		c.mu.Unlock()
+		if errors.Is(err, afpacket.ErrLeft) {
+			// Only a new process gets into the application's new namespace. A Collector
+			// takes one fatal error and then ends: it would wait for ever to take a second.
+			componentstatus.ReportStatus(first, componentstatus.NewFatalErrorEvent(err))
+		}
 	}
 	if p.Stuck {
 		c.log.Warn("the next consumer took nothing: what was to be said last is lost", zap.Duration("waited", p.Deadline))
@@ -179,10 +185,11 @@ func (c *capturing) found(findings []diagnosis.Finding) {
 	}
 }
 
-// tell gives the status of all parts; c.mu is held.
-func (c *capturing) tell(e *componentstatus.Event) {
+// tell gives the status of the parts that have hosts, and of those that are yet to
+// be started; c.mu is held.
+func (c *capturing) tell(e *componentstatus.Event, hosts []component.Host) {
 	c.status = e
-	for _, h := range c.hosts {
+	for _, h := range hosts {
 		componentstatus.ReportStatus(h, e)
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.uber.org/goleak"
 
+	"github.com/wiretell/wiretell/capture/afpacket"
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
 )
 
@@ -41,6 +42,9 @@ type collector struct {
 	logs    consumertest.LogsSink
 	// refuse, when set, is asked of each batch of spans: an error refuses it.
 	refuse func() error
+
+	// fatal, when set, takes fatal errors, and waits until they are read.
+	fatal chan error
 
 	parts []component.Component
 	mu    sync.Mutex
@@ -68,6 +72,9 @@ func (h host) Report(e *componentstatus.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.told = append(h.told, e)
+	if h.fatal != nil && e.Status() == componentstatus.StatusFatalError {
+		h.fatal <- e.Err()
+	}
 }
 
 // create makes the three parts of a receiver from one configuration.
@@ -321,6 +328,38 @@ func TestStuck(t *testing.T) {
 	}
 	if c.sum("wiretell.frames") == 0 && len(c.metrics.AllMetrics()) == 0 {
 		t.Error("a signal that was taken did not get its last batch")
+	}
+}
+
+// TestLeft: when the namespace has lost its last interface a Collector is told to
+// end, once: one that ends does not take another error.
+func TestLeft(t *testing.T) {
+	ns, peer := netnstest.New(t), netnstest.New(t)
+	netnstest.Connect(t, ns, peer)
+	c := &collector{fatal: make(chan error)}
+	c.create(t, config())
+	ns.Must(t, func() error { return c.start(t) })
+	ns.Delete(t, "eth0")
+	select {
+	case err := <-c.fatal:
+		if !errors.Is(err, afpacket.ErrLeft) {
+			t.Errorf("told %v", err)
+		}
+	case <-time.After(60 * time.Second):
+		t.Fatal("not told")
+	}
+	down := make(chan struct{})
+	go func() {
+		defer close(down)
+		c.shutdown(t)
+	}()
+	select {
+	case <-down:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the end waits for a second error to be taken")
+	}
+	if len(c.told) != 3 {
+		t.Errorf("%d of 3 parts were told", len(c.told))
 	}
 }
 
