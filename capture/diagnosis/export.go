@@ -363,7 +363,7 @@ func besideSDKLeaf() Leaf {
 		Path:      []Step{{"Are spans exported?", "yes"}, {"Does the application make spans of its own?", "as the mode says"}},
 		Condition: "an exporter makes spans",
 		Meaning:   "Where the application makes SERVER and CLIENT spans itself, those of the wire would double each edge of a service graph: then they are INTERNAL, still children of the span id on the wire. Otherwise they are SERVER and CLIENT.",
-		Guard:     "In the mode auto an SDK is proved by an outbound request whose traceparent carries a span id that did not come in; until then none is assumed. Without outbound calls there is no such proof: set the mode.",
+		Guard:     "In the mode auto an SDK is proved by an outbound request whose traceparent carries a span id that did not come in; until then none is assumed. Without outbound calls there is no such proof: set the mode. A mesh's proxy that traces gives requests span ids, too: what is seen on both of its sides is judged by the application's, but where one side is not seen say no.",
 		Clear:     1, Live: true, File: true, Blind: true, Once: true,
 		Evidence: []Key{{Name: "mode", Description: "no and yes (the user said so), auto (nothing proves an SDK so far), auto: proved"}, {Name: "kinds", Description: "kinds of the spans of exchanges"}, {Name: "why", Description: "what the mode rests on"}},
 		Body:     "Spans of the wire are {{kinds}}: {{why}}. --beside-sdk yes|no changes it.",

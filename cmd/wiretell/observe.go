@@ -51,7 +51,7 @@ func (o *observeFlags) addExport(f *pflag.FlagSet) {
 	f.BoolVar(&o.UnsafeHeaders, "unsafe-headers", false, "allow fields that carry credentials (Authorization, Cookie, ...) in the two lists above")
 	f.StringVar(&o.Redact, "redact", o.Redact, "query values to replace, by `mode`: sensitive (those of keys that name secrets), all, or off")
 	f.StringSliceVar(&o.Routes, "route", nil, "route `patterns` (as /users/{id}) that give http.route to spans and metrics")
-	f.StringVar(&o.BesideSDK, "beside-sdk", o.BesideSDK, "whether the application makes spans of its own, by `mode`: auto, yes or no")
+	f.StringVar(&o.BesideSDK, "beside-sdk", o.BesideSDK, "whether the application makes spans of its own, by `mode`: yes, no, or auto, which takes a traceparent that did not come in for proof (a tracing mesh may give such: say no)")
 	f.StringVar(&o.MeshDedup, "mesh-dedup", o.MeshDedup, "whether http.* metrics count exchanges once that are seen on both sides of a mesh's proxy, by `mode`: auto or off")
 	f.StringVar(&o.jsonPath, "otlp-json", "", "write OTLP JSON lines to this `file`, as the Collector's file exporter does (- is standard output)")
 	f.IntVar(&o.QueueBytes, "queue-bytes", o.QueueBytes, "most encoded `bytes` that wait to be sent")

@@ -11,7 +11,9 @@ import (
 const rememberedSpans = 4096
 
 // besideSDK finds out whether the application is instrumented itself: an
-// outbound request then carries a span id that no inbound request brought.
+// outbound request then carries a span id that no inbound request brought. A
+// mesh's proxy that traces gives requests span ids, too: of what is seen on both
+// of its sides only the application's counts.
 type besideSDK struct {
 	mode    Beside
 	proven  atomic.Bool
@@ -46,8 +48,9 @@ func (s *besideSDK) see(ex *capture.Exchange, sc *spanContext) {
 	if s.mode != BesideAuto || s.proven.Load() {
 		return
 	}
-	switch ex.Conn.Role {
-	case capture.RoleServer:
+	switch calling := ex.Conn.Calling(); {
+	case calling && ex.Mesh == capture.MeshWire: // the proxy's, which may trace by itself
+	case ex.Conn.Role == capture.RoleServer, ex.Mesh == capture.MeshApplication && !calling:
 		if _, ok := s.inbound[sc.spanID]; ok {
 			return
 		}
@@ -55,7 +58,7 @@ func (s *besideSDK) see(ex *capture.Exchange, sc *spanContext) {
 		s.ring[s.next] = sc.spanID
 		s.inbound[sc.spanID] = struct{}{}
 		s.next = (s.next + 1) % rememberedSpans
-	case capture.RoleClient:
+	case calling:
 		if _, ok := s.inbound[sc.spanID]; !ok {
 			s.proven.Store(true)
 		}

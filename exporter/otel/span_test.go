@@ -334,6 +334,12 @@ func TestBesideSDK(t *testing.T) {
 	out := func(tp string) func(*capture.Batch) {
 		return func(b *capture.Batch) { exchange(b, capture.RoleClient).TraceParent = []byte(tp) }
 	}
+	meshed := func(role capture.Role, side capture.MeshSide, tp string) func(*capture.Batch) {
+		return func(b *capture.Batch) {
+			x := exchange(b, role)
+			x.TraceParent, x.Mesh = []byte(tp), side
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		mode   Beside
@@ -345,6 +351,9 @@ func TestBesideSDK(t *testing.T) {
 		{"inbound only", BesideAuto, []func(*capture.Batch){in(parentText)}, false, diagnosis.BesideSDKAuto},
 		{"passed on as it came", BesideAuto, []func(*capture.Batch){in(parentText), out(parentText)}, false, diagnosis.BesideSDKAuto},
 		{"own span id outbound", BesideAuto, []func(*capture.Batch){in(parentText), out(other)}, true, diagnosis.BesideSDKProved},
+		{"a span id of the mesh's proxy", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleClient, capture.MeshWire, other)}, false, diagnosis.BesideSDKAuto},
+		{"one of the proxy, inbound, passed on", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleBoth, capture.MeshApplication, other), meshed(capture.RoleClient, capture.MeshApplication, other)}, false, diagnosis.BesideSDKAuto},
+		{"one of the application, to the proxy", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleClient, capture.MeshApplication, other)}, true, diagnosis.BesideSDKProved},
 		{"outbound invalid", BesideAuto, []func(*capture.Batch){out("junk")}, false, diagnosis.BesideSDKAuto},
 		{"said no", BesideNo, []func(*capture.Batch){out(other)}, false, diagnosis.BesideSDKNo},
 		{"said yes", BesideYes, nil, true, diagnosis.BesideSDKYes},
