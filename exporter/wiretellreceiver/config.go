@@ -45,10 +45,15 @@ var lists = []string{"port", "interface", "request_header", "response_header", "
 // Unmarshal takes what a YAML file of settings may hold too: names with -, one
 // value for a list, and ports as numbers.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
-	settings := make(map[string]any)
+	// What is not written anew stays as it is: of a variable both its text and what
+	// that is in YAML, so that 007 may name a service.
+	settings := confmap.New()
+	if err := settings.Merge(conf); err != nil {
+		return err
+	}
 	for key, value := range conf.ToStringMap() {
 		name := settingName(key)
-		if _, twice := settings[name]; twice {
+		if name != key && conf.IsSet(name) {
 			return fmt.Errorf("%s is set twice, with - and with _", name)
 		}
 		if slices.Contains(lists, name) && value != nil {
@@ -61,11 +66,16 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 				words[i] = fmt.Sprint(v)
 			}
 			value = words
+		} else if name == key {
+			continue
 		}
-		settings[name] = value
+		settings.Delete(key)
+		if err := settings.Merge(confmap.NewFromStringMap(map[string]any{name: value})); err != nil {
+			return err
+		}
 	}
 	type config Config // without this method
-	return confmap.NewFromStringMap(settings).Unmarshal((*config)(c))
+	return settings.Unmarshal((*config)(c))
 }
 
 // Validate reports settings that cannot be meant, in the words of the command line.

@@ -1,7 +1,9 @@
 package wiretellreceiver
 
 import (
+	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +60,48 @@ collection_interval: 5s
 		t.Errorf("the defaults: %v", err)
 	}
 }
+
+// A text that a variable holds is that text, also one that looks like a number.
+func TestConfigVariables(t *testing.T) {
+	variables := map[string]string{"SERVICE": "007", "POD": "1e3", "PORT": "8080"}
+	in := func(scheme string, get func(string) (*confmap.Retrieved, error)) confmap.ProviderFactory {
+		return confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return provider{scheme, get} })
+	}
+	r, err := confmap.NewResolver(confmap.ResolverSettings{URIs: []string{"yaml:all"}, ProviderFactories: []confmap.ProviderFactory{
+		in("yaml", func(string) (*confmap.Retrieved, error) {
+			return confmap.NewRetrievedFromYAML([]byte(`{service_name: "${env:SERVICE}", resource_attributes: {k8s.pod.name: "${env:POD}"}, port: ["${env:PORT}"], idle-timeout: 2m}`))
+		}),
+		in("env", func(uri string) (*confmap.Retrieved, error) {
+			return confmap.NewRetrievedFromYAML([]byte(variables[strings.TrimPrefix(uri, "env:")]))
+		}),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := r.Resolve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := defaultConfig().(*Config)
+	if err := conf.Unmarshal(c); err != nil {
+		t.Fatal(err)
+	}
+	if c.ServiceName != "007" || c.Resource["k8s.pod.name"] != "1e3" || !slices.Equal(c.Ports, []string{"8080"}) || c.IdleTimeout != 2*time.Minute {
+		t.Errorf("service %q, resource %v, ports %v, idle timeout %v", c.ServiceName, c.Resource, c.Ports, c.IdleTimeout)
+	}
+}
+
+// provider is a confmap.Provider of one scheme.
+type provider struct {
+	scheme string
+	get    func(uri string) (*confmap.Retrieved, error)
+}
+
+func (p provider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	return p.get(uri)
+}
+func (p provider) Scheme() string               { return p.scheme }
+func (provider) Shutdown(context.Context) error { return nil }
 
 // A mistake is said in the words of the command line, under the name that it has here.
 func TestConfigMistakes(t *testing.T) {
