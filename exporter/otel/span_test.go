@@ -354,6 +354,10 @@ func TestBesideSDK(t *testing.T) {
 		{"a span id of the mesh's proxy", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleClient, capture.MeshWire, other)}, false, diagnosis.BesideSDKAuto},
 		{"one of the proxy, inbound, passed on", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleBoth, capture.MeshApplication, other), meshed(capture.RoleClient, capture.MeshApplication, other)}, false, diagnosis.BesideSDKAuto},
 		{"one of the application, to the proxy", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleClient, capture.MeshApplication, other)}, true, diagnosis.BesideSDKProved},
+		{"one of the application, redirected to the proxy", BesideAuto, []func(*capture.Batch){func(b *capture.Batch) {
+			x := exchange(b, capture.RoleBoth)
+			x.Conn, x.Mesh, x.TraceParent = toProxy(), capture.MeshApplication, []byte(other)
+		}}, true, diagnosis.BesideSDKProved},
 		{"outbound invalid", BesideAuto, []func(*capture.Batch){out("junk")}, false, diagnosis.BesideSDKAuto},
 		{"said no", BesideNo, []func(*capture.Batch){out(other)}, false, diagnosis.BesideSDKNo},
 		{"said yes", BesideYes, nil, true, diagnosis.BesideSDKYes},

@@ -23,7 +23,7 @@ func TestTwinSpans(t *testing.T) {
 		for _, deterministic := range []bool{false, true} {
 			where, _ := serveGRPC(t, &sink{}, "127.0.0.1:0")
 			cfg := overGRPC(where)
-			cfg.Deterministic = deterministic
+			cfg.Deterministic, cfg.Beside = deterministic, BesideNo // a parent that did not come in is an SDK's
 			e := start(t, cfg)
 			var b capture.Batch
 			outer, inner := exchange(&b, capture.RoleBoth), exchange(&b, capture.RoleClient)
