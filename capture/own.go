@@ -30,7 +30,19 @@ type ownKey struct {
 	peer      Endpoint
 }
 
-func keyOf(f OwnFlow) ownKey { return ownKey{f.Transport, f.LocalPort, EndpointOf(f.Peer)} }
+func keyOf(f OwnFlow) ownKey { return ownKey{f.Transport, f.LocalPort, peerOf(EndpointOf(f.Peer))} }
+
+// DockerDNS is the address of Docker's embedded name server, 127.0.0.11. A packet
+// to it is captured with the port that the engine redirects it to, and its answer
+// with the one that was asked.
+var DockerDNS = [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 11}
+
+func peerOf(e Endpoint) Endpoint {
+	if e.Addr == DockerDNS {
+		e.Port = 0
+	}
+	return e
+}
 
 // Add puts f into the set; it must happen before the socket sends.
 func (o *OwnFlows) Add(f OwnFlow) { o.change(keyOf(f), +1) }
@@ -91,11 +103,11 @@ func (o *OwnFlows) Has(p *Packet) bool {
 	if set == nil {
 		return false
 	}
-	_, out := (*set)[ownKey{p.Transport, f.Src.Port, f.Dst}]
+	_, out := (*set)[ownKey{p.Transport, f.Src.Port, peerOf(f.Dst)}]
 	if out {
 		return true
 	}
-	_, in := (*set)[ownKey{p.Transport, f.Dst.Port, f.Src}]
+	_, in := (*set)[ownKey{p.Transport, f.Dst.Port, peerOf(f.Src)}]
 	return in
 }
 

@@ -98,3 +98,21 @@ func TestOwnListener(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnLookup: Docker's name server answers from another port than the one
+// that the query is captured with.
+func TestOwnLookup(t *testing.T) {
+	var own OwnFlows
+	own.Add(OwnFlow{Transport: UDP, LocalPort: 40000, Peer: netip.MustParseAddrPort("127.0.0.11:53")})
+	local := EndpointOf(netip.MustParseAddrPort("127.0.0.1:40000"))
+	query := Packet{Transport: UDP, Flow: Flow{Src: local, Dst: EndpointOf(netip.MustParseAddrPort("127.0.0.11:41234"))}}
+	answer := Packet{Transport: UDP, Flow: Flow{Src: EndpointOf(netip.MustParseAddrPort("127.0.0.11:53")), Dst: local}}
+	if !own.Has(&query) || !own.Has(&answer) {
+		t.Errorf("wiretell's own look-up: query %t, answer %t", own.Has(&query), own.Has(&answer))
+	}
+	query.Flow.Src.Port, answer.Flow.Dst.Port = 40001, 40001
+	if own.Has(&query) || own.Has(&answer) {
+		t.Error("another's look-up is taken for wiretell's own")
+	}
+	own.Remove(OwnFlow{Transport: UDP, LocalPort: 40000, Peer: netip.MustParseAddrPort("127.0.0.11:53")})
+}

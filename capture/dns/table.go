@@ -31,9 +31,6 @@ const (
 	clockStep = time.Second
 )
 
-// docker is the address of Docker's embedded resolver.
-var docker = [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 11}
-
 // lookup is a query that waits for its answer. Links are indexes into
 // Table.lookups, -1 for none.
 type lookup struct {
@@ -96,8 +93,8 @@ func (t *Table) Len() int { return t.live }
 // p is no DNS message that is followed.
 func (t *Table) Datagram(p *capture.Packet) bool {
 	f := &p.Flow
-	asks := f.Dst.Port == port || f.Dst.Addr == docker
-	answers := f.Src.Port == port || f.Src.Addr == docker
+	asks := f.Dst.Port == port || f.Dst.Addr == capture.DockerDNS
+	answers := f.Src.Port == port || f.Src.Addr == capture.DockerDNS
 	if !asks && !answers || !t.msg.parse(p.Payload) {
 		return false
 	}
