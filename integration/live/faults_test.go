@@ -385,7 +385,7 @@ func TestFaults(t *testing.T) {
 	p.w = start(t, p.app, []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + p.sink.addr, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
 		"OTEL_SERVICE_NAME=shop", "OTEL_METRIC_EXPORT_INTERVAL=1000",
-	}, "run", "--diagnosis-window", faultWindow.String())
+	}, "run", "--diagnosis-window", faultWindow.String(), "--ring-mib", "32") // for a machine that has other things to do
 
 	stop := make(chan struct{})
 	var healthy sync.WaitGroup
