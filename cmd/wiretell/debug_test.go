@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,7 +88,8 @@ func TestPacketLinesHoldNobodyUp(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	close(ended)
-	blocked := newPacketLines(out, false)
+	other := &gate{open: out.open}
+	blocked := newPacketLines(other, false)
 	blocked.packet(&p, capture.FrameTCP)
 	blocked.close(ended) // does not wait for ever
 	close(out.open)
@@ -108,7 +110,28 @@ func TestPacketLinesHoldNobodyUp(t *testing.T) {
 		}
 		left += n
 	}
-	if told < waitingLines || told+left != packets+1 {
-		t.Errorf("%d packets are told and %d lines left out, want %d", told, left, packets+1)
+	if told < waitingLines || told+left != packets {
+		t.Errorf("%d packets are told and %d lines left out, want %d", told, left, packets)
+	}
+	if strings.Count(other.String(), "\n") != 1 {
+		t.Errorf("of one packet is told: %q", other.String())
+	}
+}
+
+// TestSignalWithBlockedError: a signal ends the capture also while standard error
+// is blocked.
+func TestSignalWithBlockedError(t *testing.T) {
+	out := &gate{open: make(chan struct{})}
+	defer close(out.open)
+	stopped := make(chan struct{})
+	_, cancel := new(runFlags).stopOn(&job{flags: new(observeFlags), process: process{stderr: out}}, func() { close(stopped) })
+	defer cancel()
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-stopped:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the signal ends nothing")
 	}
 }

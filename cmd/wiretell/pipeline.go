@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/diagnosis"
@@ -206,6 +207,19 @@ func (p *job) conclude() error {
 		return &exitError{code: exitInternal, err: err, hint: "please report this, with the capture if it may be shown"}
 	}
 	return nil
+}
+
+// sayAnyhow is say for who may not be held up by a blocked standard error.
+func (p *job) sayAnyhow(format string, args ...any) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		p.say(format, args...)
+	}()
+	select {
+	case <-said:
+	case <-time.After(time.Second):
+	}
 }
 
 // say prints a line for a person, unless --quiet is set.

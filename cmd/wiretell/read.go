@@ -156,7 +156,7 @@ func stopReading(p *job, src *chain) (cancel func()) {
 	go func() {
 		select {
 		case s := <-signals:
-			p.say("%v: stopping", s)
+			p.sayAnyhow("%v: stopping", s)
 		case <-done:
 			return
 		}

@@ -214,9 +214,9 @@ func (f *runFlags) stopOn(p *job, stop func()) (told <-chan struct{}, cancel fun
 	go func() {
 		select {
 		case s := <-signals:
-			p.say("%v: stopping", s)
+			p.sayAnyhow("%v: stopping", s)
 		case <-eof:
-			p.say("standard input ended: stopping")
+			p.sayAnyhow("standard input ended: stopping")
 		case <-end:
 		case <-done:
 			return
