@@ -45,11 +45,11 @@ func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint
 		s.end = end // what the probe began
 		s.time(end, p)
 		return
-	case !after(end, s.end) && t.copied(c, from, p, end):
-		t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
 	case t.outOfOrder(c, from, p, seq):
 		t.book.TCP.OutOfOrder[p.Direction]++
 		t.strains.of(c)[from].outOfOrder++
+	case !after(end, s.end) && t.copied(c, from, p, end):
+		t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
 	default:
 		kind := t.kind(c, from, seq, end)
 		t.countResent(c, from, p, kind)

@@ -273,6 +273,8 @@ func TestCopies(t *testing.T) {
 		{"another timestamp", append(open(nil), request, answer.stamped(7, 9), answer.stamped(8, 9)), 0, []string{"server timeout 1"}},
 		{"neither, and not at once", append(open(nil), request, response, response.in(ms(4))), 0, []string{"server timeout 1"}},
 		{"sent again, and that twice", append(open(nil), request, answer, named(response, 6).in(ms(220)), named(response, 6)), 1, []string{"server timeout 1"}},
+		{"out of order on a connection that is captured twice", append(open(nil), request, request.in(soon), named(more(1), 8), named(more(0), 7), named(more(1), 8).in(soon), named(more(0), 7)), 3,
+			[]string{"server out of order 1"}},
 		{"a loss on a connection that is captured twice", append(open(nil), request, request.in(soon), response, more(0), more(1), more(2), more(3), acked(5).in(ms(20)),
 			acked(5).sack([2]uint32{7, 13}), acked(5).sack([2]uint32{7, 13}), more(0)), 1, []string{"server fast 1"}},
 	} {
