@@ -64,7 +64,9 @@ func (c *capturing) start() error {
 		src, stop = opened, opened.Stop
 	}
 	if err := c.equip(p, opened); err != nil {
-		return errors.Join(err, src.Close())
+		err = errors.Join(err, src.Close())
+		_ = src.Next(new(capture.Frame)) // which releases what it may still have handed out
+		return err
 	}
 	if opened == nil && c.cfg.WhenDenied != pipeline.Stay {
 		return denied(p, blind)

@@ -120,6 +120,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"record_payload: true", "record_all and record_payload need record (record DIRECTORY says where to)"},
 		{"record_bytes: 1", "record_bytes must be at least a quarter of record_memory, which a file may reach"},
 		{"collection_interval: 0s", "collection_interval must be greater than 0"},
+		{"shutdown_timeout: 0s", "shutdown_timeout must be greater than 0"},
 		{"{ring_mib: 8, ring-mib: 8}", "ring_mib is set twice, with - and with _"},
 		{"listen: off", "invalid keys: listen"},
 	} {

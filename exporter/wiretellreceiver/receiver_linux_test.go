@@ -331,6 +331,35 @@ func TestStuck(t *testing.T) {
 	}
 }
 
+// TestStartFails: where recordings cannot be written a Collector does not start,
+// and nothing is left open.
+func TestStartFails(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	open := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	before := 0
+	for i := range 6 {
+		c, cfg := new(collector), config()
+		cfg.Record.Dir = "/proc/nowhere"
+		c.create(t, cfg)
+		if err := c.start(t); err == nil || !strings.Contains(err.Error(), cfg.Record.Dir) {
+			t.Fatalf("Start: %v", err)
+		}
+		c.shutdown(t)
+		if i == 0 { // what the runtime opens for itself is there
+			before = open()
+		}
+	}
+	if after := open(); after > before {
+		t.Errorf("%d files are open, %d were after the first time", after, before)
+	}
+}
+
 // TestLeft: when the namespace has lost its last interface a Collector is told to
 // end, once: one that ends does not take another error.
 func TestLeft(t *testing.T) {
