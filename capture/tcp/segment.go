@@ -90,9 +90,11 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 	c.seen = t.clock
 	t.counted(c, from)
 	n := uint32(p.PayloadLen)
-	for side := capture.Client; side <= capture.Server; side++ {
-		if h := t.holeOf(c, side); h != nil {
-			h.packets++
+	if c.holes != 0 {
+		for side := capture.Client; side <= capture.Server; side++ {
+			if h := t.holeOf(c, side); h != nil {
+				h.packets++
+			}
 		}
 	}
 	if !s.has(hasSeq) {
