@@ -64,7 +64,7 @@ func (k StuckKind) String() string {
 type Ignored uint8
 
 const (
-	IgnoredReset Ignored = iota // a RST whose number is not the next
+	IgnoredReset Ignored = iota // a RST whose number is not the next, and that had no effect
 	IgnoredSYN                  // a SYN within a connection that lives
 	IgnoredFIN                  // a FIN outside the window, or before what was sent
 	IgnoredData                 // payload outside the window

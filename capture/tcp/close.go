@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"time"
+
 	"github.com/wiretell/wiretell/capture"
 )
 
@@ -8,26 +10,39 @@ import (
 // counter. What it carries (RFC 9293, section 3.5.3: "diagnostic data") is not
 // part of the stream.
 func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
-	led := &t.book.Ledger
 	if c.state == stateClosed {
 		t.afterEnd(c, from, p)
 		return
 	}
-	if !t.acceptable(c, from, p) {
+	exact, within := t.acceptable(c, from, p)
+	if !within {
 		t.ignore(p)
 		return
 	}
-	t.counted(c, from)
-	phase := c.phase(t.clock.Sub(c.seen), t.unanswered(c))
-	c.id.Race = t.race(c, from, p)
-	c.lastFrom = from
-	c.id.EndedBy = capture.EndedBySide(from)
+	led := &t.book.Ledger
 	if p.PayloadLen > 0 {
 		led[capture.SegmentOutOfRange]++
 		led[capture.BytesOutOfRange] += uint64(p.PayloadLen)
 	} else {
 		led[capture.SegmentControl]++
 	}
+	if !exact {
+		t.doubt(c, from, p)
+		return
+	}
+	t.endReset(c, from, p, t.clock.Sub(c.seen))
+}
+
+// endReset ends c by the RST p, before which it was silent for that long.
+func (t *Table) endReset(c *conn, from capture.Side, p *capture.Packet, silent time.Duration) {
+	if r := t.rareIf(c); r != nil {
+		r.rst.at = 0 // an earlier one was right, or does not matter any more
+	}
+	t.counted(c, from)
+	phase := c.phase(silent, t.unanswered(c))
+	c.id.Race = t.race(c, from, p)
+	c.lastFrom = from
+	c.id.EndedBy = capture.EndedBySide(from)
 	t.book.TCP.Resets[p.Direction][phase]++
 	if c.state < stateEstablished {
 		why := capture.ReasonReset
@@ -57,15 +72,17 @@ func (t *Table) reset(c *conn, from capture.Side, p *capture.Packet) {
 	t.finish(c, capture.ReasonReset, true)
 }
 
-// acceptable reports whether a RST belongs to the connection.
-func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
+// acceptable reports whether a RST belongs to the connection: exact when it is
+// sure to end it, within when its number is at least in the window.
+func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) (exact, within bool) {
 	s, o := &c.sides[from], &c.sides[from.Other()]
 	seq, ack := p.TCP.Seq, p.TCP.Ack
 	if !s.has(hasSeq) {
 		// RFC 9293, section 3.5.3: "In the SYN-SENT state (a RST received in
 		// response to an initial SYN), the RST is acceptable if the ACK field
 		// acknowledges the SYN."
-		return p.TCP.Flags.Has(capture.ACK) && o.has(hasSeq) && after(ack, o.nxt-uint32(o.off)-1) && !after(ack, o.end)
+		exact = p.TCP.Flags.Has(capture.ACK) && o.has(hasSeq) && after(ack, o.nxt-uint32(o.off)-1) && !after(ack, o.end)
+		return exact, exact
 	}
 	// RFC 5961, section 3.2: a RST resets the connection only when its number "exactly
 	// matches the next expected sequence number", which is from what the other side
@@ -81,13 +98,77 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 	if o.has(hasAck) && after(o.ack, last) {
 		last = o.ack
 	}
+	window := last + max(o.window(), 1)
 	switch {
 	case s.has(softSeq): // what it sent is not known
-		last += max(o.window(), 1)
+		last = window
 	case s.has(sawFIN) && last == s.fin:
 		last++
 	}
-	return !before(seq, first) && !after(seq, last)
+	if before(seq, first) {
+		return false, false
+	}
+	return !after(seq, last), !after(seq, window)
+}
+
+// doubtTime is how long a RST in doubt waits for somebody to speak.
+const doubtTime = 3 * time.Second
+
+// pendingRST is a RST in doubt: its number is in the window, but beyond what its
+// sender is known to have sent. It is forged (RFC 5961, section 3.2), or follows
+// payload that was not captured. A host that does not take it answers at once
+// ("MUST send an acknowledgment (challenge ACK)"), and one that did not send it
+// goes on. So it is believed when neither side says anything more.
+type pendingRST struct {
+	at       capture.Time // by the table's clock; 0 when there is none
+	time     capture.Time
+	heard    [2]uint32 // segments of both sides until then
+	seq, ack uint32
+	flags    capture.Flags
+	way      capture.Direction
+	from     capture.Side
+}
+
+// doubt keeps a RST that is in doubt, the first of several.
+func (t *Table) doubt(c *conn, from capture.Side, p *capture.Packet) {
+	if t.hasPendingRST(c) {
+		return
+	}
+	d := &t.rareOf(c).rst
+	*d = pendingRST{at: max(t.clock, 1), time: p.Time, seq: p.TCP.Seq, ack: p.TCP.Ack, flags: p.TCP.Flags, way: p.Direction, from: from}
+	for side := range c.sides {
+		d.heard[side] = c.sides[side].packets
+	}
+	if c.list >= listWheel {
+		t.schedule(c)
+	}
+}
+
+func (t *Table) hasPendingRST(c *conn) bool {
+	r := t.rareIf(c)
+	return r != nil && r.rst.at != 0
+}
+
+// settleRST believes the RST of c that is in doubt, which ends c, or drops it. It
+// reports whether c has ended.
+func (t *Table) settleRST(c *conn) bool {
+	if !t.hasPendingRST(c) {
+		return false
+	}
+	r := t.rareIf(c)
+	d := r.rst
+	s, o := &c.sides[d.from], &c.sides[d.from.Other()]
+	// The other side may acknowledge what was not captured.
+	reached := o.has(hasAck) && o.ack == d.seq
+	if s.packets != d.heard[d.from] || o.packets != d.heard[d.from.Other()] && !reached {
+		r.rst.at = 0
+		t.book.TCP.Ignored[d.way][capture.IgnoredReset]++
+		return false
+	}
+	p := capture.Packet{Time: d.time, Direction: d.way}
+	p.TCP.Seq, p.TCP.Ack, p.TCP.Flags = d.seq, d.ack, d.flags
+	t.endReset(c, d.from, &p, max(d.at.Sub(c.seen), 0))
+	return true
 }
 
 // finish ends c: what was held is handed on after its gaps, both sides end, and
@@ -96,6 +177,9 @@ func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) bool {
 // called again.
 func (t *Table) finish(c *conn, why capture.Reason, remember bool) {
 	t.cur = c
+	if c.why == capture.ReasonNone && t.settleRST(c) {
+		return
+	}
 	if c.why == capture.ReasonNone {
 		c.why = why
 		if remember {

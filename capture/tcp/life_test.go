@@ -170,9 +170,18 @@ var lives = []struct {
 		{from: cl, flags: "PA", seq: 1, ack: 1, data: "get", after: 7 * time.Second}, {from: cl, flags: "FA", seq: 4, ack: 1}}, wait: 30 * time.Second, open: capture.StateEstablished},
 
 	{name: "forged: a RST far outside", script: after3(seg{from: sv, flags: "R", seq: 1 << 30}), claims: []string{"ignored 1 reset"}, open: capture.StateEstablished},
-	{name: "forged: a RST in the window that is not the next", script: after3(seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}, seg{from: sv, flags: "R", seq: 4}), claims: []string{"ignored 1 reset"}, open: capture.StateEstablished},
-	{name: "forged: a RST in the window after the FIN", script: after3(seg{from: sv, flags: "FA", seq: 1, ack: 1}, seg{from: cl, flags: "A", seq: 1, ack: 2}, seg{from: sv, flags: "R", seq: 3}),
-		claims: []string{"ignored 1 reset"}, open: capture.StateFinWait2},
+	{name: "forged: a RST in the window that is not the next, and its victim goes on", script: after3(seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}, seg{from: sv, flags: "R", seq: 4},
+		seg{from: sv, flags: "PA", seq: 3, ack: 1, data: "ok"}), wait: 5 * time.Second, claims: []string{"ignored 1 reset"}, open: capture.StateEstablished},
+	{name: "forged: a RST in the window that is not the next, and the other side objects", script: after3(seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ok"}, seg{from: cl, flags: "A", seq: 1, ack: 3},
+		seg{from: sv, flags: "R", seq: 4}, seg{from: cl, flags: "A", seq: 1, ack: 3}), wait: 5 * time.Second, claims: []string{"ignored 1 reset"}, open: capture.StateEstablished},
+	{name: "forged: a RST in the window after the FIN", script: after3(seg{from: sv, flags: "FA", seq: 1, ack: 1}, seg{from: cl, flags: "A", seq: 1, ack: 2}, seg{from: sv, flags: "R", seq: 3},
+		seg{from: cl, flags: "A", seq: 1, ack: 2}), wait: 5 * time.Second, claims: []string{"ignored 1 reset"}, open: capture.StateFinWait2},
+	{name: "a RST in the window that is not the next, and silence", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "R", seq: 1449, after: time.Second}),
+		wait: 5 * time.Second, claims: []string{"reset by server in request, 3/0 unacknowledged"}},
+	{name: "a RST behind payload that was not captured but acknowledged later", script: after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "R", seq: 9},
+		seg{from: cl, flags: "A", seq: 4, ack: 9}), wait: 5 * time.Second, claims: []string{"reset by server in request, 3/0 unacknowledged"}},
+	{name: "a RST in doubt, then one with the right number", script: after3(seg{from: sv, flags: "R", seq: 9}, seg{from: sv, flags: "R", seq: 1}),
+		claims: []string{"reset by server in idle, 0/0 unacknowledged"}},
 	{name: "a RST after payload that was not captured", script: after3(seg{from: cl, flags: "A", seq: 1, ack: 9}, seg{from: sv, flags: "R", seq: 9}), claims: []string{"reset by server in idle, 0/0 unacknowledged"}},
 	{name: "a RST of a side that was not captured before", script: []seg{{from: cl, flags: "PA", seq: 100, ack: 100, data: "get"}, {from: sv, flags: "R", seq: 200}},
 		claims: []string{"reset by server in request, 0/0 unacknowledged"}},
@@ -208,6 +217,16 @@ func TestLives(t *testing.T) {
 				r.flush()
 			})
 		}
+	}
+}
+
+// A RST in doubt is believed at the end of the capture.
+func TestResetInDoubtAtTheEnd(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "R", seq: 1449}))
+	r.flush()
+	if got, want := r.claims(), []string{"reset by server in request, 3/0 unacknowledged"}; !slices.Equal(got, want) {
+		t.Errorf("claims %q, want %q", got, want)
 	}
 }
 

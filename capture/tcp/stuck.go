@@ -7,7 +7,7 @@ import (
 )
 
 // rare is what is kept of few connections only: those that send the same again
-// and again, and those that carried payload in a SYN.
+// and again, those that carried payload in a SYN, and those with a RST in doubt.
 type rare struct {
 	since    capture.Time // table clock when the first was sent again
 	ack      uint32       // what was acknowledged then
@@ -17,6 +17,7 @@ type rare struct {
 	told     bool
 	synData  int // bytes in the client's SYN
 	synTaken int // how many of them the SYN-ACK acknowledged
+	rst      pendingRST
 }
 
 // rareIf returns the record of c, nil when there is none.

@@ -145,6 +145,9 @@ func (t *Table) turn(slot uint16) {
 				continue
 			}
 		}
+		if r := t.rareIf(c); r != nil && r.rst.at != 0 && t.clock.Sub(r.rst.at) >= doubtTime && t.settleRST(c) {
+			continue
+		}
 		t.overdue(c)
 		if t.clock.Sub(c.seen) >= t.silence(c) {
 			why := capture.ReasonTimedOut
@@ -175,6 +178,9 @@ func (t *Table) schedule(c *conn) {
 	due := c.seen.Add(t.silence(c))
 	if c.state == stateClosing && !c.told() {
 		due = min(due, t.clock.Add(t.cfg.StuckAfter-c.spoke.since(t.clock)))
+	}
+	if r := t.rareIf(c); r != nil && r.rst.at != 0 {
+		due = min(due, r.rst.at.Add(doubtTime))
 	}
 	for side := range c.sides {
 		if c.holes&(1<<side) != 0 {
