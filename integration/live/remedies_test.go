@@ -61,7 +61,7 @@ func remediedCases() []remedied {
 			web(t, ns)
 		}},
 		{leaf: "FILT-05", cause: "wiretell run --filter 'ip and tcp port 8080'", begin: func(t *testing.T, ns *netnstest.NS) { talk(t, ns, loopback6, 8080, answerHTTP) }},
-		{leaf: "QUAL-07", part: "wiretell run", cause: "wiretell run --filter 'dst port 8080'", begin: func(t *testing.T, ns *netnstest.NS) {
+		{leaf: "DIR-01", part: "wiretell run", cause: "wiretell run --filter 'dst port 8080'", begin: func(t *testing.T, ns *netnstest.NS) {
 			peer := netnstest.New(t)
 			converse(t, peer, ns, netnstest.Connect(t, ns, peer).A, 8080, request, answerHTTP)
 		}},
