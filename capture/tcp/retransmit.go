@@ -128,6 +128,16 @@ func (t *Table) evidence(c *conn, from capture.Side, seq uint32) bool {
 	return st != nil && st[from.Other()].hasSACK && after(st[from.Other()].sacked, seq)
 }
 
+// overtake reports whether what begins at seq was sent before a segment that was
+// sent again and that ack, the highest of the other side's, tells to have arrived:
+// what RACK takes for lost without any word of what follows (RFC 8985, section 6.2).
+func (s *sideStrain) overtake(ack, seq uint32) bool {
+	if s.hasAgain && !before(ack, s.again) {
+		s.overtaken, s.hasOvertaken, s.hasAgain = s.sentThen, true, false
+	}
+	return s.hasOvertaken && after(s.overtaken, seq)
+}
+
 // kind tells why the segment from seq to end is sent again.
 func (t *Table) kind(c *conn, from capture.Side, seq, end uint32) capture.RetransmitKind {
 	o := &c.sides[from.Other()]
@@ -135,6 +145,10 @@ func (t *Table) kind(c *conn, from capture.Side, seq, end uint32) capture.Retran
 		return capture.RetransmitSpurious // it was acknowledged before
 	}
 	e := &t.strains.of(c)[from]
+	overtaken := e.overtake(o.ack, seq)
+	if !e.hasAgain {
+		e.hasAgain, e.again, e.sentThen = true, end, c.sides[from].end
+	}
 	if e.episode != episodeNone && !before(o.ack, e.until) {
 		e.episode = episodeNone
 	}
@@ -145,7 +159,7 @@ func (t *Table) kind(c *conn, from capture.Side, seq, end uint32) capture.Retran
 	switch {
 	case e.episode == episodeLoss:
 		return capture.RetransmitTimeout
-	case t.quiet < silent && (e.episode == episodeFast || t.evidence(c, from, seq)):
+	case t.quiet < silent && (e.episode == episodeFast || overtaken || t.evidence(c, from, seq)):
 		if e.episode == episodeNone {
 			e.episode, e.until = episodeFast, c.sides[from].end
 		}

@@ -23,11 +23,16 @@ type sideStrain struct {
 	needless              uint32
 	outOfOrder, duplicate uint32 // segments before their turn; duplicate acknowledgements
 
-	sacked  uint32 // highest sequence number that the side reported, plus one; see hasSACK
-	until   uint32 // the episode lasts until the other side acknowledges this
-	episode episode
-	hasSACK bool
-	way     capture.Direction // of the side's segments
+	sacked uint32 // highest sequence number that the side reported, plus one; see hasSACK
+	until  uint32 // the episode lasts until the other side acknowledges this
+	// A segment that was sent again and is not known yet to have arrived
+	// ends at again, when sentThen was the highest number sent, plus one. What
+	// begins before overtaken was sent before one that arrived.
+	again, sentThen, overtaken uint32
+	hasAgain, hasOvertaken     bool
+	hasSACK                    bool
+	episode                    episode
+	way                        capture.Direction // of the side's segments
 }
 
 // stall is a time in which a window lets nothing through, and those before.

@@ -166,9 +166,9 @@ func TestLossAgreesWithTheKernel(t *testing.T) {
 			t.Errorf("%s: %d, the kernel counted %d", c.what, c.got, c.kernel)
 		}
 	}
-	// Why a segment was sent again the kernel knows, and wiretell concludes: RACK
-	// (RFC 8985) may take for lost what no acknowledgement on the wire tells of.
-	if fast, kernel := sent("fast"), int64(x.FastRetrans-y.FastRetrans); fast > kernel || fast < kernel*8/10 {
+	// Why a segment was sent again the kernel knows, and wiretell concludes: it may
+	// take a loss probe for a part of the recovery, or the other way round.
+	if fast, kernel := sent("fast"), int64(x.FastRetrans-y.FastRetrans); fast > kernel*11/10 || fast < kernel*8/10 {
 		t.Errorf("fast retransmits (TCPFastRetrans): %d, the kernel counted %d", fast, kernel)
 	}
 	t.Logf("fast %d timeout %d spurious %d needless %d; kernel: TCPFastRetrans %d TCPSlowStartRetrans %d TCPTimeouts %d TCPLossProbes %d TCPSpuriousRTOs %d", sent("fast"), sent("timeout"), sent("spurious"),
