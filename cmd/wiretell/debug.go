@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -18,58 +17,13 @@ import (
 const linesPerSecond = 100
 
 // packetLines prints a line for each packet, as many as may be; of the others it
-// says how many they were. The spine's goroutine calls it, and is not held up: a
-// goroutine of its own writes, and what that has no room for is left out.
+// says how many they were. The spine's goroutine calls it.
 type packetLines struct {
-	out    chan []byte
-	ended  chan struct{}
-	wait   bool // for room: a file is in no hurry
+	w      io.Writer
 	second int64
 	n      int // printed in that second
-	left   int // not printed since, being too many
-	untold int // not printed as nobody took them
+	left   int // not printed since
 	b      []byte
-}
-
-// waitingLines is how many lines of packets wait to be written at most.
-const waitingLines = 1024
-
-// newPacketLines returns one that writes to w until close.
-func newPacketLines(w io.Writer, wait bool) *packetLines {
-	l := &packetLines{out: make(chan []byte, waitingLines), ended: make(chan struct{}), wait: wait}
-	go func() {
-		defer close(l.ended)
-		for b := range l.out {
-			w.Write(b)
-		}
-	}()
-	return l
-}
-
-// close says what is left, and waits until it is written or until is done.
-func (l *packetLines) close(until <-chan struct{}) {
-	l.rest()
-	close(l.out)
-	select {
-	case <-l.ended:
-	case <-until:
-	}
-}
-
-// put hands b over, which is used again, when there is room.
-func (l *packetLines) put(b []byte) bool {
-	b = bytes.Clone(b)
-	if l.wait {
-		l.out <- b
-		return true
-	}
-	select {
-	case l.out <- b:
-		return true
-	default:
-		l.untold++
-		return false
-	}
 }
 
 func (l *packetLines) packet(p *capture.Packet, account capture.Entry) {
@@ -95,10 +49,7 @@ func (l *packetLines) packet(p *capture.Packet, account capture.Entry) {
 		l.b = fmt.Appendf(l.b, " type %d code %d", p.ICMP.Type, p.ICMP.Code)
 	}
 	l.b = fmt.Appendf(l.b, " payload %d, %d on the wire\n", p.PayloadLen, p.WireLen)
-	if l.untold > 0 {
-		l.rest()
-	}
-	l.put(l.b)
+	l.w.Write(l.b)
 }
 
 // end writes one end of p's flow, with a port only where the transport has ports.
@@ -109,19 +60,11 @@ func end(p *capture.Packet, e capture.Endpoint) string {
 	return e.String()
 }
 
-// rest says how many packets were not printed, as soon as it can be.
+// rest says how many packets were not printed.
 func (l *packetLines) rest() {
-	left, untold := l.left, l.untold
-	l.left, l.untold = 0, 0
-	var b []byte
-	if left > 0 {
-		b = fmt.Appendf(b, "... and %d more in that second\n", left)
-	}
-	if untold > 0 {
-		b = fmt.Appendf(b, "... and %d lines left out, as standard error took none\n", untold)
-	}
-	if b != nil && !l.put(b) {
-		l.left, l.untold = left, untold
+	if l.left > 0 {
+		fmt.Fprintf(l.w, "... and %d more in that second\n", l.left)
+		l.left = 0
 	}
 }
 

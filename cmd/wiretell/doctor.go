@@ -95,7 +95,7 @@ func (f *doctorFlags) run(proc process, files []string) error {
 	}
 	f.Record.Dir = "" // a run's settings, but the directory is that run's
 	silent := proc
-	silent.stderr = io.Discard // what is said on the way is in the report
+	silent.stderr = &errorOutput{w: io.Discard} // what is said on the way is in the report
 	p := &job{flags: &f.observeFlags, process: silent}
 	p.Terse, p.Deadline = true, f.Deadline
 	var checks []checked

@@ -130,6 +130,80 @@ func get(t *testing.T, ns *netnstest.NS, n int) {
 	}
 }
 
+// TestBlockedError: a standard error that takes nothing keeps nobody from working,
+// and holds up the end no longer than --shutdown-timeout and a moment.
+func TestBlockedError(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{"plain": nil, "debug": {"--debug"}, "fails": {"--record", "/proc/nowhere"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ns := netnstest.New(t)
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			defer w.Close()
+			size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "termination-log")
+			cmd, _, _ := command(t, append([]string{"run", "--shutdown-timeout", "2s", "--duration", "4s", "--diagnosis-window", "1s", "--interface", "lo,nosuch0", "--termination-log", file}, args...)...)
+			stdout := new(transcript)
+			cmd.Stdout, cmd.Stderr = stdout, w
+			startIn(t, ns, cmd)
+			began, code := time.Now(), exitOK
+			if name == "fails" {
+				code = exitFailed
+			} else {
+				stdout.await(t, " diagnosis id=ENV-01 state=raised") // which standard error was told first
+				get(t, ns, 1)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case err := <-ended:
+				exitCode(t, err, code)
+			case <-time.After(20 * time.Second):
+				cmd.Process.Kill()
+				t.Fatal("it does not end")
+			}
+			if took := time.Since(began); took > 12*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if n := strings.Count(stdout.String(), " exchange "); code == exitOK && n != 1 {
+				t.Errorf("%d of 1 exchange:\n%s", n, stdout)
+			}
+			if b, err := os.ReadFile(file); err != nil || code == exitOK && !strings.Contains(string(b), "1 request, 1 response") {
+				t.Errorf("last words: %v %s", err, b)
+			}
+		})
+	}
+}
+
+// TestOneTerminal: findings that are lines of text are not told a second time in
+// the same place.
+func TestOneTerminal(t *testing.T) {
+	ns := netnstest.New(t)
+	file, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd, _, _ := command(t, "run", "--duration", "4s", "--diagnosis-window", "1s", "--interface", "nosuch0")
+	cmd.Stdout, cmd.Stderr = file, file
+	startIn(t, ns, cmd)
+	exitCode(t, cmd.Wait(), exitOK)
+	b, err := os.ReadFile(file.Name())
+	if err != nil || !strings.Contains(string(b), " diagnosis id=ENV-01 state=raised") || strings.Contains(string(b), "[warning] ENV-01") {
+		t.Errorf("%v: %s", err, b)
+	}
+}
+
 // TestRunTwoSignals: who cannot wait for the exporters says so twice.
 func TestRunTwoSignals(t *testing.T) {
 	ns := netnstest.New(t)

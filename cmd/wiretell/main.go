@@ -30,13 +30,13 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], process{stdout: &output{w: os.Stdout}, stderr: os.Stderr, env: os.Environ()}))
+	os.Exit(run(os.Args[1:], process{stdout: &output{w: os.Stdout}, stderr: &errorOutput{w: os.Stderr}, env: os.Environ()}))
 }
 
 // process is what a command is given by the system.
 type process struct {
 	stdout *output
-	stderr io.Writer
+	stderr *errorOutput
 	env    environment
 }
 
@@ -57,6 +57,7 @@ func (e environment) get(name string) string {
 
 // run executes the command line and returns the exit code.
 func run(args []string, proc process) int {
+	defer proc.stderr.close()
 	root := newRoot(proc)
 	root.SetArgs(args)
 	root.SetOut(proc.stdout)

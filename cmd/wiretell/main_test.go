@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the golden files and the table in
 // wiretell runs a command line in this process.
 func wiretell(env []string, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	code = run(args, process{stdout: &output{w: &out}, stderr: &errs, env: env})
+	code = run(args, process{stdout: &output{w: &out}, stderr: &errorOutput{w: &errs}, env: env})
 	return out.String(), errs.String(), code
 }
 

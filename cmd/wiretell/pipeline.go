@@ -63,6 +63,7 @@ func (p *job) exporters() error {
 		switch w {
 		case "none":
 		case "text":
+			p.printing = true
 			x := text.New(p.stdout)
 			x.Redactor = exporter.NewRedactor(exporter.Redaction(p.flags.Redact), nil)
 			x.Select = cfg.Select
@@ -118,15 +119,10 @@ func (p *job) run(src capture.Source) ([]diagnosis.Finding, error) {
 	if !p.flags.debug {
 		return p.Run(src)
 	}
-	lines := newPacketLines(p.stderr, !p.Live)
+	lines := packetLines{w: p.stderr}
 	p.Observer.Packet = lines.packet
-	findings, err := p.Run(src)
-	var until <-chan struct{}
-	if p.Live {
-		until = p.Ending().Done()
-	}
-	lines.close(until)
-	return findings, err
+	defer lines.rest()
+	return p.Run(src)
 }
 
 // panicked tells of the first parser that failed: more would only repeat it, and

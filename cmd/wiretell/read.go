@@ -50,7 +50,7 @@ Of a damaged file comes what is readable, then an error and exit code 1.`,
 	f.add(cmd.Flags())
 	cmd.Flags().StringSliceVar(&f.local, "local", nil, "`addresses` or prefixes that are local: they tell server from client spans")
 	cmd.Flags().BoolVar(&f.verifyChecksums, "verify-checksums", false, "leave out segments whose checksum is wrong (captures made on a sender usually hold such)")
-	cmd.Flags().DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take")
+	cmd.Flags().DurationVar(&f.deadline, "shutdown-timeout", 9*time.Second, "how long the end may take at most")
 	addSettings(cmd)
 	completeWords(cmd)
 	return cmd
@@ -80,8 +80,8 @@ func withSettings(cmd *cobra.Command, proc process, check, job func() error) err
 
 // check reports settings that cannot be meant.
 func (f *readFlags) check() error {
-	if f.deadline < 0 {
-		return usagef("--shutdown-timeout must not be negative")
+	if f.deadline <= 0 {
+		return usagef("--shutdown-timeout must be greater than 0")
 	}
 	if _, err := localPrefixes(f.local); err != nil {
 		return err

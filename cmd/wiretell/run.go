@@ -51,7 +51,7 @@ It needs CAP_NET_RAW and nothing else, and drops it once its sockets are open.`,
 	fl := cmd.Flags()
 	f.addLive(fl)
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 runs until told to stop")
-	fl.DurationVar(&f.Deadline, "shutdown-timeout", f.Deadline, "how long the end may take")
+	fl.DurationVar(&f.Deadline, "shutdown-timeout", f.Deadline, "how long the end may take at most")
 	fl.DurationVar(&f.Window, "diagnosis-window", f.Window, "how much traffic the diagnosis weighs at a time")
 	fl.BoolVar(&f.untilEOF, "until-eof", false, "stop too when standard input ends, as it does when who started wiretell is gone")
 	fl.StringVar(&f.WhenDenied, "when-denied", f.WhenDenied, "what to do without the permission to capture, by `mode`: exit, or stay and publish the diagnosis")
@@ -90,6 +90,8 @@ func (f *runFlags) run(proc process) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
+	p.stderr.detach()
+	defer func() { p.stderr.deadline, _ = p.Ending().Deadline() }()
 	// The sockets come before the exporters: what they say of the permission is
 	// the first thing to publish. A low port may need a capability, too.
 	p.exposed = f.listen != listenOff
@@ -214,9 +216,9 @@ func (f *runFlags) stopOn(p *job, stop func()) (told <-chan struct{}, cancel fun
 	go func() {
 		select {
 		case s := <-signals:
-			p.sayAnyhow("%v: stopping", s)
+			p.say("%v: stopping", s)
 		case <-eof:
-			p.sayAnyhow("standard input ended: stopping")
+			p.say("standard input ended: stopping")
 		case <-end:
 		case <-done:
 			return
@@ -238,7 +240,7 @@ func (f *runFlags) stopOn(p *job, stop func()) (told <-chan struct{}, cancel fun
 // found prints findings for a person as they change, unless they are printed
 // as text to the same place.
 func (p *job) found(findings []diagnosis.Finding) {
-	if p.flags.quiet || p.printing && p.stdout.isFile(p.stderr) {
+	if p.flags.quiet || p.printing && p.stdout.isFile(p.stderr.w) {
 		return
 	}
 	for i := range findings {

@@ -71,7 +71,7 @@ func withoutOrigins(s string) string {
 func TestPrintConfigChecks(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "--port", "http"}, {"run", "--filter", "dst"}, {"run", "--diagnosis-window", "0s"}, {"run", "--exporter", "none,text"}, {"run", "--listen", "here"},
-		{"run", "--request-header", "cookie"}, {"read", "--redact", "some", "a.pcap"}, {"read", "--local", "here", "a.pcap"}, {"read", "--shutdown-timeout", "-1s", "a.pcap"},
+		{"run", "--request-header", "cookie"}, {"read", "--redact", "some", "a.pcap"}, {"read", "--local", "here", "a.pcap"}, {"read", "--shutdown-timeout", "-1s", "a.pcap"}, {"read", "--shutdown-timeout", "0s", "a.pcap"}, {"run", "--shutdown-timeout", "0s"},
 		{"doctor", "--format", "xml"}, {"doctor", "--record-files", "0"}, {"healthcheck", "--timeout", "0s"},
 	} {
 		_, want, code := wiretell(nil, args...)

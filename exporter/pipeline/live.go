@@ -48,8 +48,8 @@ func (s *Settings) CheckLive(l *Live) error {
 	switch {
 	case l.Window < time.Second:
 		return s.mistake("diagnosis-window", " must be at least 1s")
-	case l.Deadline < 0:
-		return s.mistake("shutdown-timeout", " must not be negative")
+	case l.Deadline <= 0: // what is said last would be lost each time
+		return s.mistake("shutdown-timeout", " must be greater than 0")
 	case l.RingMiB < 1 || l.RingMiB > afpacket.MaxRingBytes>>20:
 		return s.mistake("ring-mib", " must be from 1 to %d", afpacket.MaxRingBytes>>20)
 	case l.SnapLen < afpacket.DefaultHeaderBytes || int64(l.SnapLen) > math.MaxInt32:
@@ -72,13 +72,13 @@ func (s *Settings) CheckLive(l *Live) error {
 // desk's facts. Without an error src is nil when the capture could not be
 // opened: Facts.Err says why. What is left to do for src is to close it.
 func (p *Pipeline) Open(s *Settings, l *Live) (src *afpacket.Source, err error) {
+	p.Live, p.Deadline = true, l.Deadline
 	cfg, prog, err := s.Observer(capture.LinkEthernet)
 	if err != nil {
 		return nil, err
 	}
 	cfg.SnapshotEvery = time.Second
 	p.Observer = cfg
-	p.Live, p.Deadline = true, l.Deadline
 	ring := afpacket.Config{Interfaces: l.Interfaces, RingBytes: l.RingMiB << 20, SnapLen: l.SnapLen}
 	facts := &p.Desk.Facts
 	facts.Live, facts.Interfaces, facts.RingAsked, facts.Snaplen = true, l.Interfaces, l.RingMiB<<20, l.SnapLen

@@ -84,9 +84,6 @@ func (c *Config) Validate() error {
 	if err == nil {
 		err = c.CheckLive(&c.Live)
 	}
-	if err == nil && c.Deadline == 0 { // what is said last would be lost each time
-		err = &pipeline.Mistake{Text: "shutdown_timeout must be greater than 0"}
-	}
 	if err == nil && c.Interval <= 0 {
 		err = &pipeline.Mistake{Text: "collection_interval must be greater than 0"}
 	}
