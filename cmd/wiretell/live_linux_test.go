@@ -133,7 +133,6 @@ func get(t *testing.T, ns *netnstest.NS, n int) {
 // TestBlockedError: a standard error that takes nothing keeps nobody from working,
 // and holds up the end no longer than --shutdown-timeout and a moment.
 func TestBlockedError(t *testing.T) {
-	t.Parallel()
 	for name, args := range map[string][]string{"plain": nil, "debug": {"--debug"}, "fails": {"--record", "/proc/nowhere"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
