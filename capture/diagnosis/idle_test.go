@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
@@ -28,6 +29,26 @@ func TestBriefCapture(t *testing.T) {
 		if len(final) != 1 || final[0].ID != tt.want {
 			t.Errorf("%s: at the end hold %v, want %s", tt.what, final, tt.want)
 		}
+	}
+}
+
+// TestIdleForgetsEachSilence: when a long silence is forgotten, the short ones
+// since are not.
+func TestIdleForgetsEachSilence(t *testing.T) {
+	w := newWorld(t)
+	w.run(5, (*world).healthy)
+	w.run(24, nothing)
+	const often = 60
+	for range often {
+		w.run(1, (*world).healthy)
+		w.run(2, nothing)
+	}
+	if got := states(w.findings, "NONE-01"); slices.Contains(got[1:], "raised") {
+		t.Errorf("one long silence, then %d short ones: %q", often, got)
+	}
+	w.run(4, nothing) // 6 with the last two: more than twice as many, two times
+	if _, held := w.held("NONE-01"); !held {
+		t.Error("the long silence is remembered for ever")
 	}
 }
 

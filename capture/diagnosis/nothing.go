@@ -28,30 +28,28 @@ func (v *view) idle() bool {
 // silence counts windows without a packet, and remembers how many in a row are
 // usual: traffic that comes now and then is no news each time that it pauses.
 type silence struct {
-	windows int // in a row, to now
-	usual   int // the longest that was seen to end
-	busy    int // windows with packets since
+	windows int   // in a row, to now
+	ended   []int // how many had gone before each of the last windows with packets
 }
 
 // window takes the next window; memory is how many with packets are remembered.
 func (s *silence) window(idle bool, memory int) {
-	switch {
-	case idle:
+	if idle {
 		s.windows++
 		return
-	case s.windows > 0 && s.windows >= s.usual:
-		s.usual, s.busy = s.windows, 0
-	default:
-		if s.busy++; s.busy >= memory {
-			s.usual = 0
-		}
 	}
+	if len(s.ended) == memory {
+		s.ended = slices.Delete(s.ended, 0, 1)
+	}
+	s.ended = append(s.ended, s.windows)
 	s.windows = 0
 }
 
 // usualHere reports whether the silence is no longer than those before may lead
 // to expect.
-func (s *silence) usualHere() bool { return s.windows <= 2*s.usual }
+func (s *silence) usualHere() bool {
+	return slices.ContainsFunc(s.ended, func(n int) bool { return s.windows <= 2*n })
+}
 
 func idleLeaf() Leaf {
 	return Leaf{
