@@ -27,7 +27,7 @@ type PortStats struct {
 	PortKey
 	Overflow bool // this entry stands for all ports beyond the bound; Port is 0
 
-	FromClient, FromServer Tally // TCP payload or UDP datagrams, packets that carry any
+	FromClient, FromServer Tally // TCP payload or UDP datagrams, packets that carry any; copies of segments left out
 	Filtered               Tally // packets that the user's filter left out
 	// FilteredHTTP counts packets that the filter left out and that begin as HTTP
 	// does, of the one in 16 that is looked at.

@@ -204,12 +204,14 @@ func TestWhoIsClient(t *testing.T) {
 	}
 }
 
-// TestCounters: what is counted per role and port.
+// TestCounters: what is counted per role and port: a segment that is captured
+// twice once, one that is sent again twice.
 func TestCounters(t *testing.T) {
 	r := newRig(t, Config{})
 	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"},
 		seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"},
-		seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"}))
+		seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"},
+		seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "answer"}.in(ms(300))))
 	r.play(fromPort(1, []seg{{from: cl, flags: "S"}, {from: sv, flags: "RA", ack: 1}}))
 	r.play(fromPort(2, after3(seg{from: sv, flags: "R", seq: 1})))
 	k := capture.PortKey{Port: 80, Transport: capture.TCP, Role: capture.RoleServer}

@@ -155,20 +155,24 @@ func (t *Table) sample(c *conn, from capture.Side, p *capture.Packet) {
 	q.RTTs[from]++
 }
 
-// measureData learns from a segment with payload what it tells of the path.
-func (t *Table) measureData(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) {
+// measureData learns from a segment with payload what it tells of the path, and
+// reports whether it is a copy of one before.
+func (t *Table) measureData(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) (copied bool) {
 	s, o := &c.sides[from], &c.sides[from.Other()]
 	if before(seq, s.end) {
-		t.again(c, from, p, seq, n)
-		return
+		return t.again(c, from, p, seq, n)
 	}
 	s.end = seq + n
+	if c.marks&doubled != 0 {
+		t.remember(c, from, p, s.end)
+	}
 	if !s.has(timing) {
 		s.time(s.end, p)
 	}
 	if s.end-o.ack >= o.window() {
 		t.fill(c, from, p, n)
 	}
+	return false
 }
 
 // rtt returns the figures of the side that faces the network.

@@ -18,20 +18,22 @@ import (
 func (t *Table) data(c *conn, from capture.Side, p *capture.Packet, seq uint32) {
 	s, led := &c.sides[from], &t.book.Ledger
 	n := uint32(p.PayloadLen)
-	t.countData(c, from, int(n))
 	s.rebase(seq, n)
 	if over := s.beyondFIN(seq, n); over > 0 {
 		led[capture.BytesOutOfRange] += uint64(over)
 		if n -= over; n == 0 {
+			t.countData(c, from, p.PayloadLen)
 			led[capture.SegmentOutOfRange]++
 			return
 		}
 	}
-	t.sentAgain(c, from, p.Time, seq, n)
+	t.sentAgain(c, from, p, seq, n)
 	if sv := &c.sides[capture.Server]; from == capture.Client && sv.has(sawFIN) && !after(p.TCP.Ack, sv.fin) {
 		c.marks |= crossed
 	}
-	t.measureData(c, from, p, seq, n)
+	if copied := t.measureData(c, from, p, seq, n); !copied {
+		t.countData(c, from, p.PayloadLen)
+	}
 	t.placing, t.unplaced = true, int(n)
 	for after(seq, s.nxt) && !t.room(c, from, n) {
 		t.giveUp(c, from, seq)

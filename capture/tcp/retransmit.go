@@ -10,10 +10,6 @@ const (
 	// reorderWindow is within what time a segment that fills a hole is held to be
 	// out of order, and not sent again, when nothing else tells.
 	reorderWindow = 3 * time.Millisecond
-	// copyWindow is within what time a segment that has the identification of one
-	// before is held to be the same, captured at another place: longer than any
-	// way between the two, shorter than a time-out.
-	copyWindow = 100 * time.Millisecond
 	// leastRTO is the silence beyond a round trip that tells a retransmission
 	// timeout. RFC 6298, section 2.4 has a second at least, Linux 200 ms.
 	leastRTO = 180 * time.Millisecond
@@ -29,27 +25,29 @@ const (
 )
 
 // again follows a segment of which some was sent before, or that lies before
-// what was: it is a probe, out of order, or sent again.
-func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) {
+// what was: it is a probe, out of order, sent again, or a copy.
+func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) (copied bool) {
 	s, o := &c.sides[from], &c.sides[from.Other()]
 	end := seq + n
 	switch {
 	case p.TCP.Flags.Has(capture.SYN): // counted as such
-		return
+		return false
 	case n == 1 && end == s.end && o.has(hasAck) && !before(o.ack, end):
-		return // a keep-alive probe, RFC 9293, section 3.8.4
+		return false // a keep-alive probe, RFC 9293, section 3.8.4
 	case n == 1 && o.has(winZero) && seq == o.ack:
-		return // the probe of a window of 0 once more
+		return false // the probe of a window of 0 once more
 	case s.has(probing) && seq+1 == s.end:
 		s.flags &^= probing
 		s.end = end // what the probe began
 		s.time(end, p)
-		return
+		return false
 	case t.outOfOrder(c, from, p, seq):
 		t.book.TCP.OutOfOrder[p.Direction]++
 		t.strains.of(c)[from].outOfOrder++
 	case !after(end, s.end) && t.copied(c, from, p, end):
 		t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
+		t.remember(c, from, p, end)
+		return true
 	default:
 		kind := t.kind(c, from, seq, end)
 		t.countResent(c, from, p, kind)
@@ -57,32 +55,36 @@ func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint
 			s.retime(end, p)
 		}
 	}
+	t.remember(c, from, p, end)
 	if after(end, s.end) {
 		s.end = end
 	}
+	return false
 }
 
 // copied reports whether p, which ends before end, is a segment that was captured
-// before: at another port of a mirror, or at the other end of a bridge. It is if
-// it is the one whose time is taken, as it was sent: a sender gives what it sends
-// again another IP identification, and another timestamp once its clock has
-// ticked. Of a connection with such a one any segment is that comes again at
-// once, without anybody having missed it.
+// before. It is if it has the print of the one whose time is taken; on a connection
+// with such a one, that of any that was captured since. Where those do not go back
+// far enough any segment is that comes again at once, without anybody having
+// missed it.
 func (t *Table) copied(c *conn, from capture.Side, p *capture.Packet, end uint32) bool {
 	s := &c.sides[from]
-	if st := t.strains.find(c); st != nil && (st[from].episode != episodeNone || st[from.Other()].hasSACK && after(st[from.Other()].sacked, end)) {
+	if s.rttAt == 0 || s.rttSeq != end {
+		if c.marks&doubled == 0 {
+			return false
+		}
+		yes, known := t.echoes.has(c, from, p, end)
+		if known || t.quiet >= plainCopyWindow {
+			return yes
+		}
+		st := t.strains.find(c)
+		return st == nil || st[from].episode == episodeNone && !(st[from.Other()].hasSACK && after(st[from.Other()].sacked, end))
+	}
+	was := print{s.rttSeq, s.rttTS, s.rttID}
+	if printOf(p, end) != was || !was.fresh(p.Time.Sub(s.rttAt)) {
 		return false
 	}
-	again := p.Time.Sub(s.rttAt)
-	switch {
-	case s.rttAt == 0 || s.rttSeq != end:
-		return c.marks&doubled != 0 && t.quiet < reorderWindow
-	case p.TCP.HasTimestamps && p.TCP.TSVal != s.rttTS || p.ID != s.rttID:
-		return false
-	case again >= copyWindow || p.ID == 0 && again >= reorderWindow:
-		return false
-	}
-	c.marks |= doubled
+	t.double(c, p.Time)
 	return true
 }
 

@@ -279,6 +279,10 @@ func TestCopies(t *testing.T) {
 		{"sent again, and that twice", append(open(nil), request, answer, named(response, 6).in(ms(220)), named(response, 6)), 1, []string{"server timeout 1"}},
 		{"out of order on a connection that is captured twice", append(open(nil), request, request.in(soon), named(more(1), 8), named(more(0), 7), named(more(1), 8).in(soon), named(more(0), 7)), 3,
 			[]string{"server out of order 1"}},
+		{"sent again among copies", append(open(nil), named(request, 1), named(request, 1).in(soon), named(response, 5), named(response, 5).in(soon), named(more(0), 6), named(more(0), 6).in(soon),
+			named(more(1), 7), named(more(1), 7).in(soon), acked(5).in(ms(300)), acked(5).in(soon), named(more(0), 8).in(soon), named(more(0), 8).in(soon)), 5, []string{"server timeout 1"}},
+		{"sent again among copies, told by the timestamp", append(open(nil), request.stamped(7, 9), request.stamped(7, 9).in(soon), response.stamped(1, 7), response.stamped(1, 7).in(soon), more(0).stamped(2, 7), more(0).stamped(2, 7).in(soon),
+			more(1).stamped(2, 7), more(1).stamped(2, 7).in(soon), acked(5).stamped(8, 1).in(ms(300)), acked(5).stamped(8, 1).in(soon), more(0).stamped(302, 8).in(soon), more(0).stamped(302, 8).in(soon)), 5, []string{"server timeout 1"}},
 		{"a loss on a connection that is captured twice", append(open(nil), request, request.in(soon), response, more(0), more(1), more(2), more(3), acked(5).in(ms(20)),
 			acked(5).sack([2]uint32{7, 13}), acked(5).sack([2]uint32{7, 13}), more(0)), 1, []string{"server fast 1"}},
 	} {

@@ -113,13 +113,14 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 		t.append(c, listHalfOpen) // keeps the list in order
 	}
 	if p.TCP.Flags.Has(capture.FIN) {
-		if n == 0 && s.has(sawFIN) && seq == s.fin {
-			if t.copied(c, from, p, seq+1) {
-				t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
-			} else {
-				t.countResent(c, from, p, t.kind(c, from, seq, seq+1))
-			}
+		switch again := s.has(sawFIN) && seq == s.fin; {
+		case n > 0:
+		case again && t.copied(c, from, p, seq+1):
+			t.book.TCP.Ignored[p.Direction][capture.IgnoredCopy]++
+		case again:
+			t.countResent(c, from, p, t.kind(c, from, seq, seq+1))
 		}
+		t.remember(c, from, p, seq+n+1)
 		t.noteFIN(c, from, seq+n)
 	}
 	if n == 0 {

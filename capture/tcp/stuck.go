@@ -57,15 +57,15 @@ func (t *Table) forgetRare(c *conn) {
 const resentAfter = 10 * time.Millisecond
 
 // sentAgain looks at payload of which from may have sent the same before.
-func (t *Table) sentAgain(c *conn, from capture.Side, at capture.Time, seq, n uint32) {
+func (t *Table) sentAgain(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) {
 	s, o := &c.sides[from], &c.sides[from.Other()]
 	switch {
 	case !before(seq, s.end) || !o.has(hasAck) || !after(seq+n, o.ack):
 		return // it is new, or was acknowledged
-	case s.has(timing) && !after(seq+n, s.rttSeq) && at.Sub(s.rttAt) < resentAfter:
+	case s.has(timing) && !after(seq+n, s.rttSeq) && p.Time.Sub(s.rttAt) < resentAfter:
 		return // the same packet, captured twice
-	case c.marks&doubled != 0 && t.quiet < reorderWindow:
-		return // so are others of the connection
+	case t.copied(c, from, p, seq+n):
+		return // so is this
 	case c.id.OneWay || t.holeOf(c, from) != nil && !before(seq, s.nxt):
 		return // whether it was there before is not known
 	}

@@ -50,6 +50,7 @@ type Table struct {
 	failedBy *capture.ICMPError // while a connection fails by it
 
 	doubted [64]doubted   // by ID of the connection
+	echoes  *echoes       // nil before a segment was captured twice
 	quiet   time.Duration // silence of the connection before the segment at hand
 
 	holes    holeSlab
