@@ -31,8 +31,9 @@ type Handler interface {
 
 // Carrier is a Handler that knows which exchanges its connection carries.
 type Carrier interface {
-	// InFlight returns the oldest exchange that was begun and is not over: its
-	// Number, 0 when there is none, and its traceparent, valid until the next
-	// call of any method.
-	InFlight() (number uint64, traceParent []byte)
+	// InFlight returns the oldest exchange that was begun and is not over; or else
+	// the last one, when its response ends behind acked, up to which offset the
+	// client has acknowledged the server's stream. It returns its Number, 0 when
+	// there is none, and its traceparent, valid until the next call of any method.
+	InFlight(acked uint64) (number uint64, traceParent []byte)
 }

@@ -70,8 +70,9 @@ type Exchange struct {
 }
 
 // Hit names the exchange in flight that something happened to, so that both can
-// be told together although the exchange ends later. Of several that a client
-// pipelined it is the oldest. Number is 0 when there is none.
+// be told together although the exchange ends later: the oldest of several that a
+// client pipelined, or the last one, when its response was sent whole and is not
+// acknowledged. Number is 0 when there is none.
 type Hit struct {
 	Number      uint64
 	TraceParent []byte // of the exchange, as on the wire

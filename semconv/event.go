@@ -33,7 +33,7 @@ func with(more ...string) []string {
 var Events = [...]Event{
 	{Name: EventTCPConnectFailed, Severity: SeverityWarn, Description: "A connection was never established: no answer (`timed_out`), refused by a reset (`refused`), reset after the SYN-ACK (`reset`), or turned away by ICMP. `wiretell.connection.role` tells inbound from outbound.",
 		Attributes: with(ErrorType, Cause, TCPAttempts, TCPAnswers, TCPSYNData, TCPAge, ICMPType, ICMPCode, ICMPFrom)},
-	{Name: EventTCPReset, Severity: SeverityWarn, Description: "An established connection was reset. Trace and span id are those of the exchange in flight.", Attributes: with(TCPSide, TCPPhase, TCPAge, Cause, TCPIdle, TCPOutstanding)},
+	{Name: EventTCPReset, Severity: SeverityWarn, Description: "An established connection was reset. Trace and span id are those of the exchange in flight: one that is not over, or the last one while its response is not acknowledged.", Attributes: with(TCPSide, TCPPhase, TCPAge, Cause, TCPIdle, TCPOutstanding)},
 	{Name: EventTCPHalfClosed, Severity: SeverityWarn, Description: "One side has closed, and the other has neither closed nor sent anything since (it is in CLOSE-WAIT: its application has not closed its socket). Once per connection, while it lasts.", Attributes: stuckAttributes},
 	{Name: EventTCPCloseUnacknowledged, Severity: SeverityWarn, Description: "The FIN of a side is not acknowledged (LAST-ACK, FIN-WAIT-1 or CLOSING). Once per connection, while it lasts.", Attributes: stuckAttributes},
 	{Name: EventTCPStalled, Severity: SeverityWarn, Description: "No progress: what a side sends again and again is not acknowledged (`retransmission_timeout`), or the receiver has no room (`zero_window`).", Attributes: stuckAttributes},

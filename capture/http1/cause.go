@@ -3,14 +3,17 @@ package http1
 import "github.com/wiretell/wiretell/capture"
 
 // InFlight implements [capture.Carrier].
-func (p *Parser) InFlight() (number uint64, traceParent []byte) {
+func (p *Parser) InFlight(acked uint64) (number uint64, traceParent []byte) {
 	x := p.first
 	if m := p.sides[capture.Server].msg; m != nil && m.x != nil && (m.x.hasRequest || m.x.status != 0) {
 		x = m.x
 	} else if m := p.sides[capture.Client].msg; x == nil && m != nil && m.x != nil && m.x.counted {
 		x = m.x
 	}
-	if x == nil {
+	switch {
+	case x == nil && p.answered > acked:
+		return p.lastNumber, p.lastParent
+	case x == nil:
 		return 0, nil
 	}
 	return x.number, x.bytes(x.parent)

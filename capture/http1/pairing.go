@@ -94,6 +94,8 @@ type pairing struct {
 	pipelined   bool // the client was seen to send a request before the response to the one before
 	vague       int
 	answered    uint64 // offset behind the last response that was paired
+	lastNumber  uint64 // of the exchange that it ended, and its traceparent
+	lastParent  []byte
 
 	held          *exchange // responses whose request may still come, the first sent first
 	passed, reach uint64    // offset and acknowledgement of the last response that was held in vain
@@ -451,6 +453,7 @@ func (p *Parser) answer(x *exchange) {
 		l[capture.RequestsLive]--
 		l[capture.RequestsAnswered]++
 		p.port.Answered++
+		p.lastNumber, p.lastParent = x.number, append(p.lastParent[:0], x.bytes(x.parent)...)
 	} else {
 		l[capture.ResponsesOrphan]++
 		p.port.Orphans++

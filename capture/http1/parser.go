@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/wiretell/wiretell/capture"
 )
@@ -364,7 +365,7 @@ func (p *Parser) parseError(from capture.Side, at capture.Mark, why capture.Reas
 	if b := p.pool.book.Batch; b != nil {
 		e := b.ParseError()
 		e.Conn, e.At, e.From, e.Protocol, e.Why, e.Offset = *p.conn, at.Time, from, capture.ProtocolHTTP1, why, at.Offset
-		number, parent := p.InFlight()
+		number, parent := p.InFlight(math.MaxUint64)
 		e.Hit = capture.Hit{Number: number, TraceParent: b.Text(parent)}
 	}
 }
@@ -419,7 +420,9 @@ func (p *Parser) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	s.state, s.why = stateDesync, why
 	if p.sides[capture.Client].ended && p.sides[capture.Server].ended {
 		pool := p.pool
+		parent := p.lastParent[:0] // its memory
 		*p = Parser{}
+		p.lastParent = parent
 		pool.parsers = append(pool.parsers, p)
 	}
 }

@@ -151,9 +151,9 @@ func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 }
 
 // InFlight implements capture.Carrier.
-func (s *session) InFlight() (number uint64, traceParent []byte) {
+func (s *session) InFlight(acked uint64) (number uint64, traceParent []byte) {
 	if c, ok := s.handler.(capture.Carrier); ok {
-		return c.InFlight()
+		return c.InFlight(acked)
 	}
 	return 0, nil
 }

@@ -39,7 +39,7 @@ func (t *Table) endReset(c *conn, from capture.Side, p *capture.Packet, silent t
 		r.rst.at = 0 // an earlier one was right, or does not matter any more
 	}
 	t.counted(c, from)
-	phase := c.phase(silent, t.unanswered(c))
+	phase, received := c.phase(silent, t.unanswered(c)), c.received(silent)
 	c.id.Race = t.race(c, from, p)
 	c.lastFrom = from
 	c.id.EndedBy = capture.EndedBySide(from)
@@ -67,7 +67,7 @@ func (t *Table) endReset(c *conn, from capture.Side, p *capture.Packet, silent t
 		for side := range c.sides {
 			e.Unacknowledged[side] = c.outstanding(capture.Side(side))
 		}
-		e.Hit = hit(c, b)
+		e.Hit = hit(c, received, b)
 	}
 	t.finish(c, capture.ReasonReset, true)
 }

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math"
 	"time"
 
 	"github.com/wiretell/wiretell/capture"
@@ -196,8 +197,8 @@ func (c *conn) phase(silent time.Duration, unanswered bool) capture.Phase {
 	case cl.has(hasSeq) && sv.has(hasAck) && after(cl.end, sv.ack):
 		return capture.PhaseRequest
 	case sv.has(hasSeq) && cl.has(hasAck) && after(sv.end, cl.ack):
-		if silent >= idleAfter && c.lastFrom == capture.Server && sv.flags&(timing|retimed) == timing && !c.carries() {
-			return capture.PhaseIdle // the acknowledgement was not captured
+		if c.arrived(silent) && !c.carries() {
+			return capture.PhaseIdle
 		}
 		return capture.PhaseResponse
 	case cl.off > 0 && c.lastFrom == capture.Client:
@@ -208,18 +209,25 @@ func (c *conn) phase(silent time.Duration, unanswered bool) capture.Phase {
 	return capture.PhaseIdle
 }
 
-// carries reports whether the protocol above has an exchange in flight.
+// arrived reports whether what the server sent last is held to have arrived,
+// although the acknowledgement was not captured.
+func (c *conn) arrived(silent time.Duration) bool {
+	return silent >= idleAfter && c.lastFrom == capture.Server && c.sides[capture.Server].flags&(timing|retimed) == timing
+}
+
+// carries reports whether the protocol above has an exchange that is not over.
 func (c *conn) carries() bool {
-	number, _ := c.inFlight()
+	number, _ := c.inFlight(math.MaxUint64)
 	return number != 0
 }
 
-// inFlight returns what the protocol above has in flight. A Handler that was
-// told the ends of both sides may serve another connection by now.
-func (c *conn) inFlight() (number uint64, traceParent []byte) {
+// inFlight returns what the protocol above has in flight when the client has
+// received the server's stream up to that offset. A Handler that was told the ends of both
+// sides may serve another connection by now.
+func (c *conn) inFlight(received uint64) (number uint64, traceParent []byte) {
 	carrier, ok := c.handler.(capture.Carrier)
 	if !ok || c.sides[capture.Client].has(ended) && c.sides[capture.Server].has(ended) {
 		return 0, nil
 	}
-	return carrier.InFlight()
+	return carrier.InFlight(received)
 }

@@ -28,7 +28,7 @@ func (t *Table) ICMPError(quoted capture.Flow, seq uint32, hasSeq bool, e *captu
 		return
 	}
 	if b := t.book.Batch; b != nil {
-		e.Hit = hit(c, b)
+		e.Hit = hit(c, c.received(t.clock.Sub(c.seen)), b)
 	}
 	if c.state == stateSynSent && from == capture.Client && e.Why != capture.ReasonNone {
 		t.failedBy = e

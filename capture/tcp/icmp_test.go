@@ -8,6 +8,60 @@ import (
 	"github.com/wiretell/wiretell/capture"
 )
 
+// wary is a Handler whose last exchange ends with the byte before the offset.
+type wary struct {
+	follower
+	end uint64
+}
+
+func (w *wary) InFlight(acked uint64) (uint64, []byte) {
+	if w.end > acked {
+		return 7, nil
+	}
+	return 0, nil
+}
+
+// TestHitsTheLastExchange: an ICMP error about a response that was sent whole hits
+// its exchange until it is acknowledged, as does a response that is sent again and
+// again.
+func TestHitsTheLastExchange(t *testing.T) {
+	answered := after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "half"})
+	for _, tt := range []struct {
+		name string
+		end  uint64
+		want uint64
+	}{{"all is in flight", 4, 7}, {"the rest is", 3, 7}, {"the rest is another's", 2, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
+				return &wary{follower{r: r}, tt.end}
+			}
+			r.play(append(slices.Clone(answered), seg{from: cl, flags: "A", seq: 4, ack: 3}))
+			r.now += 1e6
+			e := &capture.ICMPError{At: r.now, Why: capture.ReasonHostUnreachable}
+			r.table.ICMPError(capture.Flow{Src: capture.EndpointOf(serverAddr), Dst: capture.EndpointOf(clientAddr)}, bases[sv]+3, true, e)
+			if e.Hit.Number != tt.want {
+				t.Errorf("the ICMP error hits exchange %d, want %d", e.Hit.Number, tt.want)
+			}
+			for range 20 {
+				r.play([]seg{{from: sv, flags: "PA", seq: 3, ack: 4, data: "lf", after: time.Second}})
+			}
+			stuck := 0
+			for _, o := range r.book.Batch.Observations {
+				if o, ok := o.(*capture.ConnStuck); ok {
+					if stuck++; o.Hit.Number != tt.want {
+						t.Errorf("%s hits exchange %d, want %d", o.Kind, o.Hit.Number, tt.want)
+					}
+				}
+			}
+			if stuck != 1 {
+				t.Errorf("%d stalls", stuck)
+			}
+			r.flush()
+		})
+	}
+}
+
 // TestICMPError: RFC 5927, section 4.1: only a quoted sequence number within
 // what is in flight ties an error to a connection, and only an attempt to
 // connect fails by it.

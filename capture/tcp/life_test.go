@@ -233,7 +233,7 @@ func TestResetInDoubtAtTheEnd(t *testing.T) {
 // carrier is a Handler that says it carries an exchange.
 type carrier struct{ follower }
 
-func (c *carrier) InFlight() (uint64, []byte) { return 42, []byte("00-parent") }
+func (c *carrier) InFlight(uint64) (uint64, []byte) { return 42, []byte("00-parent") }
 
 // Within a response the server has the last word, and all is acknowledged, as
 // it is between two exchanges: the protocol knows.

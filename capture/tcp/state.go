@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"math"
 	"time"
 
 	"github.com/wiretell/wiretell/capture"
@@ -167,10 +168,21 @@ func (c *conn) endMark(from capture.Side, at capture.Time) capture.Mark {
 	return m
 }
 
-// hit returns the exchange in flight on c. Its text is kept in b.
-func hit(c *conn, b *capture.Batch) (h capture.Hit) {
+// received returns up to which offset of the server's stream the client has, as
+// far as is known, what was sent, after nobody said anything for that long.
+func (c *conn) received(silent time.Duration) uint64 {
+	cl, sv := &c.sides[capture.Client], &c.sides[capture.Server]
+	if !cl.has(hasAck) || c.arrived(silent) {
+		return math.MaxUint64
+	}
+	return sv.acked(cl.ack)
+}
+
+// hit returns the exchange in flight on c, whose client has received the server's
+// stream up to that offset. Its text is kept in b.
+func hit(c *conn, received uint64, b *capture.Batch) (h capture.Hit) {
 	var parent []byte
-	h.Number, parent = c.inFlight()
+	h.Number, parent = c.inFlight(received)
 	h.TraceParent = b.Text(parent)
 	return h
 }

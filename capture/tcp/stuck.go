@@ -117,7 +117,8 @@ func (t *Table) stuck(c *conn, kind capture.StuckKind, side capture.Side, waited
 	if b == nil {
 		return nil
 	}
-	phase, h := c.phase(t.clock.Sub(c.seen), t.unanswered(c)), hit(c, b)
+	silent := t.clock.Sub(c.seen)
+	phase, h := c.phase(silent, t.unanswered(c)), hit(c, c.received(silent), b)
 	e := b.ConnStuck()
 	e.Conn, e.At, e.Kind, e.Side, e.Waited = c.id, t.last, kind, side, max(waited, 0)
 	e.State, e.Phase, e.Hit = c.stateOf(side), phase, h

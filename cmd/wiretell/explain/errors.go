@@ -45,7 +45,7 @@ func sections() []section {
 		{"Connections that wait", "A connection that waits for what does not come: one event for each such wait.", waits(), ""},
 		{"States", "The state of a side, as far as packets prove it: `network.connection.state`.", states(), ""},
 		{"What does not fit its connection", "Segments and ICMP errors that hosts ignore, forged ones among them: `wiretell.tcp.ignored.kind`. They change nothing but a counter.", ignored(), ""},
-		{"ICMP errors", "Each is an event, tied to the connection and the exchange in flight that it hits when the quoted sequence number fits.", icmps(capture.IPv4, "icmp"), "icmp"},
+		{"ICMP errors", "Each is an event, tied to the connection and the exchange in flight that it hits when the quoted sequence number fits: one that is not over, or the last one while its response is not acknowledged.", icmps(capture.IPv4, "icmp"), "icmp"},
 		{"ICMPv6 errors", "As for ICMP.", icmps(capture.IPv6, "icmpv6"), "icmpv6"},
 		{"DNS", "Look-ups over UDP that failed: `error.type` is the response code, or why no answer came (`timed_out`, `port_unreachable`, ...).", rcodes(), "dns"},
 		{"TLS alerts", "Alerts in the clear. A fatal one counts as an error of its connection.", alerts(), "alert"},
