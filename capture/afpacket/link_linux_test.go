@@ -158,8 +158,13 @@ func mappedRings(t *testing.T) int {
 func TestReleases(t *testing.T) {
 	ns := netnstest.New(t)
 	var f capture.Frame
-	runtime.GC() // what other tests left
-	time.Sleep(20 * time.Millisecond)
+	collect := func(done func() bool) {
+		for begin := time.Now(); !done() && time.Since(begin) < 5*time.Second; {
+			runtime.GC()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	collect(func() bool { return mappedRings(t) == 0 }) // what other tests left
 	files, rings := openFiles(t), mappedRings(t)
 	for range 3 {
 		s := openIn(t, ns, Config{})
@@ -180,10 +185,7 @@ func TestReleases(t *testing.T) {
 		t.Errorf("failed to open: %d files and %d rings, there were %d and %d", n, m, files, rings)
 	}
 	ns.Must(t, func() error { _, err := Open(Config{}); return err })
-	for begin := time.Now(); (mappedRings(t) != rings || openFiles(t) > files) && time.Since(begin) < 5*time.Second; {
-		runtime.GC()
-		time.Sleep(10 * time.Millisecond)
-	}
+	collect(func() bool { return mappedRings(t) == rings && openFiles(t) <= files })
 	if n, m := openFiles(t), mappedRings(t); n > files || m != rings {
 		t.Errorf("collected: %d files and %d rings, there were %d and %d", n, m, files, rings)
 	}
