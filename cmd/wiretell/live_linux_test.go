@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -58,12 +59,11 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunUntilEOF: the end of standard input stops it as a signal does, and only
-// if that is asked for.
-func TestRunUntilEOF(t *testing.T) {
-	ns := netnstest.New(t)
-	cmd, stdout, _ := command(t, "run", "--until-eof")
-	stderr := new(transcript)
+// startUntilEOF starts a run that captures until stdin is closed.
+func startUntilEOF(t *testing.T, ns *netnstest.NS, args ...string) (cmd *exec.Cmd, stdin io.WriteCloser, stdout *bytes.Buffer, stderr *transcript) {
+	t.Helper()
+	cmd, stdout, _ = command(t, append([]string{"run", "--until-eof"}, args...)...)
+	stderr = new(transcript)
 	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -71,6 +71,14 @@ func TestRunUntilEOF(t *testing.T) {
 	}
 	startIn(t, ns, cmd)
 	stderr.await(t, "wiretell: capturing on all interfaces\n")
+	return cmd, stdin, stdout, stderr
+}
+
+// TestRunUntilEOF: the end of standard input stops it as a signal does, and only
+// if that is asked for.
+func TestRunUntilEOF(t *testing.T) {
+	ns := netnstest.New(t)
+	cmd, stdin, stdout, stderr := startUntilEOF(t, ns)
 	if _, err := stdin.Write([]byte("what is written is not read as anything\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -438,15 +446,7 @@ func TestLeftUntilEOF(t *testing.T) {
 	ns, peer := netnstest.New(t), netnstest.New(t)
 	netnstest.Connect(t, ns, peer)
 	dir := t.TempDir()
-	cmd, _, _ := command(t, "run", "--exporter", "none", "--until-eof", "--record", dir, "--record-all")
-	stderr := new(transcript)
-	cmd.Stderr = stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	startIn(t, ns, cmd)
-	stderr.await(t, "wiretell: capturing on all interfaces\n")
+	cmd, stdin, _, stderr := startUntilEOF(t, ns, "--exporter", "none", "--record", dir, "--record-all")
 	get(t, ns, 1)
 	peer.Delete(t, "eth0")
 	stderr.await(t, "wiretell: the network namespace was left: its last interface beside lo is gone: waiting for the end of standard input\n")
