@@ -35,7 +35,7 @@ type Table struct {
 	filled [wheelSlots / 64]uint64 // bit per slot of the wheel that holds something
 
 	clock   capture.Time // never runs backwards, never far ahead at once
-	last    capture.Time // time of the last packet or tick
+	last    capture.Time // time that the clock went by: of the latest packet or tick, late ones aside
 	second  int64        // the wheel has been worked up to here
 	started bool
 

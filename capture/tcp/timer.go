@@ -72,6 +72,13 @@ func (t *Table) unlink(c *conn) {
 // silence would not, and a true silence that is longer only expires later.
 const maxStep = capture.Time(time.Minute)
 
+// maxBack is how far a packet may be older than those before it and still be
+// only late, as those of another interface or queue are: the clock then waits
+// until their time is reached again. Otherwise packets that alternate between
+// two times would move it by the difference each time. What is older says that
+// the capture's clock was set.
+const maxBack = capture.Time(10 * time.Second)
+
 // advance moves the clock to now.
 func (t *Table) advance(now capture.Time) {
 	d := now - t.last
@@ -79,6 +86,9 @@ func (t *Table) advance(now capture.Time) {
 		return
 	}
 	if uint64(d) > uint64(maxStep) {
+		if d < 0 && d >= -maxBack && t.started {
+			return
+		}
 		d = t.step(d)
 	}
 	t.last = now

@@ -252,7 +252,7 @@ func (x *Exporter) closed(o *capture.ConnClosed) {
 	l.begin(o.At, "closed")
 	l.conn(&o.Conn)
 	l.str("why", o.Why.String())
-	l.dur("age", o.At.Sub(o.Conn.Start))
+	l.dur("age", max(o.At.Sub(o.Conn.Start), 0))
 	if o.Why != capture.ReasonFIN && o.Why != capture.ReasonReset && o.Established {
 		l.str("client_state", o.States[capture.Client].String())
 		l.str("server_state", o.States[capture.Server].String())
