@@ -37,7 +37,10 @@ type PortStats struct {
 	// that is looked at.
 	FilteredWithin        [2]uint64
 	Conns, Failed, Resets uint64
-	Requests, Responses   [NumProtocols]uint64
+	// OneWay counts the connections of Conns that have ended without a single
+	// packet of one side, by the side that was captured.
+	OneWay              [2]uint64
+	Requests, Responses [NumProtocols]uint64
 	// Answered and Unanswered count ended requests; Orphans responses without one.
 	Answered, Unanswered, Orphans uint64
 	UnansweredBy                  [NumReasons]uint64
@@ -48,8 +51,11 @@ type PortStats struct {
 	Unparsed [NumReasons]Tally
 	// ParseErrors counts refused messages by reason.
 	ParseErrors [NumReasons]uint64
-	// ClientHellos and ServerHellos count TLS handshakes begun and answered.
+	// ClientHellos and ServerHellos count TLS handshakes begun and answered,
+	// HellosUnanswered those that came to nothing while all that the server sent
+	// was captured.
 	ClientHellos, ServerHellos uint64
+	HellosUnanswered           uint64
 	Gaps, GapBytes             uint64
 	// ProxyHeaders counts connections that begin with a PROXY protocol header,
 	// which is passed over.

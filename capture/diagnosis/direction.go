@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/wiretell/wiretell/capture"
@@ -14,12 +15,12 @@ func oneWayLeaf() Leaf {
 	return Leaf{
 		ID: "DIR-01", Title: "Only one direction is visible", Class: Direction, Severity: Error, Confidence: Likely,
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"In both directions?", "no"}},
-		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped; or the filter leaves out whatever one side of connections sends of which it selects the other",
+		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped; or the filter leaves out whatever one side of connections sends of which it selects the other; or no connection of a port has a single packet of one of the sides",
 		Meaning:    "TCP always answers, if only with acknowledgements or resets. Where only one direction is seen the other is hidden: by the filter, by asymmetric routing, or by a bypass.",
-		Guard:      "Drops hide packets too: without proof that the filter is to blame, any drop keeps the leaf silent. Loopback is left out of that. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike.",
-		Thresholds: []Threshold{{"packets", "packets", 20, 20}, {"payload", "packets with payload, where the filter is to blame", 3, 1}},
+		Guard:      "Drops hide packets too: without proof that the filter is to blame, any drop keeps the leaf silent. Loopback is left out of that. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike. Connections of a port count when they have ended, and only from 5 packets with payload on: the other side may have been about to answer.",
+		Thresholds: []Threshold{{"packets", "packets", 20, 20}, {"payload", "packets with payload on the port", 3, 1}},
 		Raise:      2, Clear: 1, Live: true, File: true,
-		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen; with payload, where the filter is to blame"}, {Name: "way", Description: "the direction that is seen"},
+		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen; with payload, of a port"}, {Name: "way", Description: "the direction that is seen"},
 			{Name: "where", Description: "the interface or port"}, {Name: "filter", Description: "the filter, where it is to blame"}},
 		Body:   "Only {{way}} packets are visible on {{where}} ({{seen TCP packet|TCP packets}}, none the other way)[[: the filter ({{filter}}) selects one half of each connection]].",
 		Remedy: Remedy{Summary: "Look for src or dst in the filter, and for a path that packets take around this interface; else capture on the host.", Command: "ip route get PEER; wiretell run   # without --filter"},
@@ -48,25 +49,37 @@ func (v *view) hides(d capture.Direction) bool {
 	return !whole
 }
 
-// halved reports whether the filter leaves out whatever one side sends on the
-// port's connections, and which side is seen. It is proved by packets that were
-// left out of connections that are followed. A filter is for the whole run: so is
-// the proof.
-func (p *portView) halved() (seen capture.Side, yes bool) {
+// halved reports whether nothing that one side sends on the port's connections is
+// captured, and which side is seen. With filtered the filter does that, which is
+// proved by packets that were left out of connections that are followed; a filter
+// is for the whole run: so is the proof. Else all connections have ended without
+// an acknowledgement of the other side.
+func (v *view) halved(p *portView) (seen capture.Side, filtered, yes bool) {
 	t := p.total
 	sent := [...]uint64{capture.Client: t.FromClient.Packets, capture.Server: t.FromServer.Packets}
 	for seen := capture.Client; seen <= capture.Server; seen++ {
 		hidden := seen.Other()
-		if t.FilteredWithin[hidden] > 0 && t.FilteredWithin[seen] == 0 && sent[hidden] == 0 && sent[seen] > 0 {
-			return seen, true
+		if sent[hidden] > 0 || sent[seen] == 0 {
+			continue
+		}
+		if t.FilteredWithin[hidden] > 0 && t.FilteredWithin[seen] == 0 {
+			return seen, true, true
+		}
+		dropped, _ := v.drops()
+		if t.OneWay[seen] > 0 && t.OneWay[seen] == t.Conns && sent[seen] >= unheard && dropped == 0 {
+			return seen, false, true
 		}
 	}
-	return 0, false
+	return 0, false, false
 }
+
+// unheard is how many packets with payload must have been seen on a port before
+// it is believed that those of the other side are hidden, and not yet to come.
+const unheard = 5
 
 func halvedPorts(v *view, l *Leaf, emit func(hit)) {
 	portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
-		side, yes := p.halved()
+		side, filtered, yes := v.halved(p)
 		if !yes {
 			return nil, absent
 		}
@@ -77,9 +90,15 @@ func halvedPorts(v *view, l *Leaf, emit func(hit)) {
 		if way := p.subject().way(); way != "" {
 			where += ", " + way
 		}
-		return []Evidence{number("seen", p.payload()), text("way", "the "+side.String()+"'s"), text("where", where), text("filter", v.filter())}, holds
+		ev := []Evidence{number("seen", p.payload()), text("way", "the "+side.String()+"'s"), text("where", where)}
+		if filtered {
+			ev = append(ev, text("filter", v.filter()))
+		}
+		return ev, holds
 	})(v, l, func(h hit) {
-		h.sharper, h.severity, h.confidence = true, l.Severity, Certain
+		if slices.ContainsFunc(h.evidence, func(e Evidence) bool { return e.Key == "filter" }) {
+			h.sharper, h.severity, h.confidence = true, l.Severity, Certain
+		}
 		emit(h)
 	})
 }
@@ -142,7 +161,7 @@ func lostReasons() []capture.Reason {
 func unansweredCheck(why []capture.Reason, parts ...func(*portView) Evidence) func(*view, *Leaf, func(hit)) {
 	return portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 		n, ended := p.unanswered(why...), p.ended()
-		_, half := p.halved()
+		_, _, half := v.halved(p)
 		switch {
 		case half: // DIR-01
 			return nil, absent
@@ -229,17 +248,17 @@ func orphanLeaf() Leaf {
 		ID: "DIR-05", Title: "Responses without requests", Class: Direction, Severity: Info, Confidence: Likely,
 		Path:       []Step{{"Did responses arrive?", "yes"}, {"Had their requests been seen?", "no"}},
 		Condition:  "responses came whose request was not seen",
-		Meaning:    "wiretell joined the connection between request and response, or the requests were lost by the capture.",
+		Meaning:    "wiretell joined the connection between request and response, the requests were lost or cut by the capture, or they are no HTTP/1 requests that could be read, as those of HTTP/0.9.",
 		Guard:      "Usual in the first minute after the start, in which the leaf is silent (at the end of a run it is not).",
 		Thresholds: []Threshold{{"responses", "responses", 3, 1}, {"share", "percent of the responses", 1, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}},
-		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}).",
+		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}, {Name: "unread", Description: "packets on the port that are of no protocol that is read, or were cut"}},
+		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}) or not readable ({{unread packet|packets}}).",
 		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			responses := p.responses()
 			orphans := less(p.Orphans, p.did[unsolicited]+p.did[goodbye]) // the first are DIR-07's
-			_, half := p.halved()
+			_, _, half := v.halved(p)
 			switch {
 			case half: // DIR-01
 			case v.Capture.Live && !v.final && v.running < joinSeconds:
@@ -247,11 +266,19 @@ func orphanLeaf() Leaf {
 				return nil, quiet
 			case float64(orphans) >= l.threshold(v, "responses") && 100*ratio(orphans, responses) >= l.threshold(v, "share"):
 				return []Evidence{number("orphans", orphans), number("responses", responses),
-					number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps)}, holds
+					number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps), number("unread", p.unread())}, holds
 			}
 			return nil, absent
 		}),
 	}
+}
+
+// unread counts packets of which nothing could be made, though they were there.
+func (p *portView) unread() (n uint64) {
+	for _, why := range append(unreadableReasons(), capture.ReasonUndetected, capture.ReasonTruncated) {
+		n += p.Unparsed[why].Packets
+	}
+	return n
 }
 
 func cutMessageLeaf() Leaf {

@@ -146,7 +146,9 @@ func tlsFixtures() []fixture {
 			want: map[string]any{"alerts": int64(3), "alert": int64(48), "alert_name": "unknown_ca", "from": "client", "server_names": "db.example"}},
 		{id: "TLS-04", also: []string{"TLS-02"}, cause: func(w *world) {
 			w.healthy()
-			w.unparsed(8443, capture.TCP, capture.RoleClient, capture.ReasonTLS, 4).ClientHellos += 4
+			p := w.unparsed(8443, capture.TCP, capture.RoleClient, capture.ReasonTLS, 4)
+			p.ClientHellos += 4
+			p.HellosUnanswered += 4
 		}, cure: func(w *world) { w.healthy(); w.hello(8443, capture.RoleClient, "db.example") }, subject: outbound(8443), want: map[string]any{"alerts": int64(0), "client_hellos": int64(4), "server_hellos": int64(0)}},
 		{id: "TLS-05", quiet: true, cause: func(w *world) {
 			w.healthy()

@@ -122,6 +122,14 @@ func trafficMisses() []nearMiss {
 		{id: "DIR-01", what: "the server was heard", setup: func(w *world) { w.facts.FilterExpr = "greater 300" }, each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 9).FilteredWithin[capture.Server]++
 		}},
+		{id: "DIR-01", what: "one of the connections has both sides", each: func(w *world) {
+			w.unanswered(8080, capture.ReasonTimedOut, 9).OneWay[capture.Client] += 8
+		}},
+		{id: "DIR-01", what: "the other side may answer yet", each: func(w *world) {
+			p := w.port(8080, capture.TCP, capture.RoleServer)
+			p.FromClient = capture.Tally{Packets: 4, Bytes: 400}
+			p.Conns, p.OneWay[capture.Client] = 4, 4
+		}},
 		{id: "DIR-01", what: "loopback has one direction", each: func(w *world) { w.snap.Interfaces[lo][capture.Receive][capture.TCP][capture.IPv4].Packets += 90 }},
 		{id: "DIR-02", what: "two requests", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 2) }},
 		{id: "DIR-02", what: "lost by the capture", each: func(w *world) { w.unanswered(8080, capture.ReasonGap, 20) }},

@@ -163,6 +163,9 @@ func directionFixtures() []fixture {
 			p := w.port(8080, capture.TCP, capture.RoleServer)
 			p.FromClient.Add(40, 400)
 		}, subject: Subject{Interface: "eth0"}, want: map[string]any{"seen": int64(40), "way": "received", "where": "eth0"}, file: half},
+		{id: "DIR-01", cause: func(w *world) {
+			w.unanswered(8080, capture.ReasonShutdown, 9).OneWay[capture.Client] += 9
+		}, undo: func(w *world) { w.port(8080, capture.TCP, capture.RoleServer).Conns++ }, subject: inbound(8080), want: map[string]any{"seen": int64(9), "way": "the client's", "where": "port 8080, inbound"}},
 		{id: "DIR-01", setup: func(w *world) { w.facts.FilterExpr = "dst port 8080" }, cause: half, undo: func(w *world) { w.facts.FilterExpr = "" }, subject: inbound(8080), want: map[string]any{"seen": int64(5), "way": "the client's", "where": "port 8080, inbound", "filter": "dst port 8080"}},
 		{id: "DIR-01", setup: func(w *world) { w.facts.FilterExpr = "src port 8080" }, cause: func(w *world) {
 			p := w.port(8080, capture.TCP, capture.RoleServer)

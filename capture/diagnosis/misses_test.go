@@ -152,7 +152,12 @@ func tlsMisses() []nearMiss {
 		}},
 		{id: "TLS-04", what: "some hellos are answered", each: func(w *world) {
 			w.hello(443, capture.RoleClient, "a.example")
-			w.port(443, capture.TCP, capture.RoleClient).ClientHellos += 9
+			p := w.port(443, capture.TCP, capture.RoleClient)
+			p.ClientHellos += 9
+			p.HellosUnanswered += 9
+		}},
+		{id: "TLS-04", what: "hellos that may be answered yet", each: func(w *world) {
+			w.unparsed(443, capture.TCP, capture.RoleClient, capture.ReasonTLS, 9).ClientHellos += 9
 		}},
 		{id: "TLS-05", what: "bad requests on a port in clear text", each: func(w *world) {
 			w.healthy()

@@ -200,7 +200,7 @@ func gapsLeaf(byDrops bool) Leaf {
 		lost, seen := v.ledger[capture.GapBytes], v.ledger[capture.BytesSeen]
 		for i := range v.ports {
 			if p := &v.ports[i]; p.Gaps > 0 {
-				if _, half := p.halved(); half { // by the filter: DIR-01
+				if _, _, half := v.halved(p); half { // DIR-01
 					n, lost = less(n, p.Gaps), less(lost, p.GapBytes)
 				}
 			}

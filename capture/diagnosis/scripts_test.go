@@ -114,6 +114,7 @@ func talkScript(turns ...talk) string {
 func TestOnTheWire(t *testing.T) {
 	const get, ok = "GET / HTTP/1.1\r\nHost: shop\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 	hello := clientHello("shop.example")
+	serverHello := "\x16\x03\x03" + sized(2, "\x02"+sized(3, "\x03\x03"+strings.Repeat("r", 32)+sized(1, "")+"\x13\x01\x00"))
 	for _, tt := range []struct {
 		name  string
 		turns []talk
@@ -130,6 +131,8 @@ func TestOnTheWire(t *testing.T) {
 		{"SSH, whose server speaks first", []talk{{true, "SSH-2.0-OpenSSH_9.6\r\n"}, {false, "SSH-2.0-OpenSSH_9.6\r\n"}}, []string{"PROTO-02"}, "Port 9000 is ssh, not HTTP"},
 		{"something else", []talk{{false, "\x01\x02\x03\x04\x05\x06\x07\x08\x09"}, {true, "\x08\x07\x06\x05\x04\x03"}, {false, "\x01\x02"}}, []string{"PROTO-03"}, "a protocol that is not known"},
 		{"too little of something else", []talk{{false, "\x01\x02\x03\x04\x05\x06\x07\x08\x09"}, {true, "\x08\x07\x06\x05\x04\x03"}}, []string{"PROTO-05"}, "15 of no known protocol"},
+		{"HTTP/0.9 answered by HTTP/1.0", []talk{{false, "GET /\r\n"}, {true, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"}}, []string{"DIR-05"}, "or the requests were lost (0 gaps) or not readable (1 packet)"},
+		{"TLS that is left again", []talk{{false, hello}, {true, serverHello + "no record"}}, []string{"TLS-01"}, "encrypted"},
 		{"a response too many", []talk{{false, get}, {true, ok}, {true, ok}}, []string{"DIR-07"}, "1 response that no request asked for"},
 		{"a goodbye", []talk{{false, get}, {true, ok}, {true, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"}}, []string{"OK-00"}, "Healthy"},
 	} {

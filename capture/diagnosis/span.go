@@ -48,7 +48,7 @@ func (p *portView) subtract(o *capture.PortStats) {
 	}{
 		{&p.Conns, o.Conns}, {&p.Failed, o.Failed}, {&p.Resets, o.Resets},
 		{&p.Answered, o.Answered}, {&p.Unanswered, o.Unanswered}, {&p.Orphans, o.Orphans}, {&p.Probes, o.Probes},
-		{&p.ClientHellos, o.ClientHellos}, {&p.ServerHellos, o.ServerHellos}, {&p.Gaps, o.Gaps}, {&p.GapBytes, o.GapBytes},
+		{&p.ClientHellos, o.ClientHellos}, {&p.ServerHellos, o.ServerHellos}, {&p.HellosUnanswered, o.HellosUnanswered}, {&p.OneWay[0], o.OneWay[0]}, {&p.OneWay[1], o.OneWay[1]}, {&p.Gaps, o.Gaps}, {&p.GapBytes, o.GapBytes},
 		{&p.FilteredHTTP, o.FilteredHTTP}, {&p.ProxyHeaders, o.ProxyHeaders},
 		{&p.FilteredWithin[0], o.FilteredWithin[0]}, {&p.FilteredWithin[1], o.FilteredWithin[1]},
 	} {

@@ -124,7 +124,7 @@ func handshakeFailsLeaf() Leaf {
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: TLS"}, {"Do handshakes succeed?", "no"}},
 		Condition:  "fatal alerts in the clear, or ClientHellos of which not one was answered by a ServerHello",
 		Meaning:    "Client and server cannot agree: an unknown certificate authority, a certificate that has expired or is for another name, no common version, or a server that ends the connection at once.",
-		Guard:      "A single alert may be a client that was closed. Alerts of TLS 1.3 are encrypted after the hellos and cannot be read.",
+		Guard:      "A single alert may be a client that was closed. Alerts of TLS 1.3 are encrypted after the hellos and cannot be read. A hello counts as not answered when its connection has ended or the capture ended 5 s later, and no byte of the server's is missing.",
 		Thresholds: []Threshold{{"handshakes", "handshakes that failed", 3, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "alerts", Description: "fatal alerts in the clear"}, {Name: "alert", Description: "number of the last one"}, {Name: "alert_name", Description: "its name (RFC 8446, section 6)"}, {Name: "from", Description: "who sent it"},
@@ -135,7 +135,7 @@ func handshakeFailsLeaf() Leaf {
 			alerts := p.did[tlsAlert]
 			failed := alerts
 			if p.ServerHellos == 0 && p.did[plainAnswer] == 0 { // an answer in the clear is TLS-05
-				failed = max(failed, p.ClientHellos)
+				failed = max(failed, p.HellosUnanswered)
 			}
 			if float64(failed) < l.threshold(v, "handshakes") {
 				if p.ClientHellos+p.payload() == 0 {
@@ -169,7 +169,8 @@ func wrongSchemeLeaf() Leaf {
 		Remedy: Remedy{Summary: "Let the client use the scheme that the port speaks; for a probe say so in the pod.", Command: "curl -vk https://HOST:{{port}}/ -o /dev/null; curl -v http://HOST:{{port}}/ -o /dev/null",
 			Manifest: "readinessProbe:\n  httpGet:\n    port: {{port}}\n    scheme: HTTPS\n"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
-			plain, hellos, bad := p.ParseErrors[capture.ReasonTLS], p.did[plainAnswer], uint64(0)
+			// A side may also leave TLS behind its hello.
+			plain, hellos, bad := p.ParseErrors[capture.ReasonTLS], min(p.did[plainAnswer], less(p.ClientHellos, p.ServerHellos)), uint64(0)
 			if p.total.ServerHellos > 0 {
 				bad = p.did[badRequest]
 			}

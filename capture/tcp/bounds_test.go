@@ -117,6 +117,33 @@ func TestClockOfTwoQueues(t *testing.T) {
 	r.flush()
 }
 
+// TestOneWay: connections of which one side was not captured are counted by the
+// other.
+func TestOneWay(t *testing.T) {
+	r := newRig(t, Config{})
+	r.play([]seg{{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, {from: cl, flags: "PA", seq: 4, ack: 9, data: "get"}})
+	r.play(fromPort(1, []seg{{from: sv, flags: "PA", seq: 1, ack: 4, data: "HTTP"}}))
+	r.play(fromPort(2, []seg{{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, {from: sv, flags: "A", seq: 1, ack: 4}}))
+	r.flush()
+	p := r.book.Ports.Copy(nil)[0]
+	if p.OneWay != [2]uint64{1, 1} || p.Conns != 3 {
+		t.Errorf("%d of %d connections have one side", p.OneWay, p.Conns)
+	}
+}
+
+// TestMuchLost: what a side acknowledges with its next bytes was sent, however
+// much of it the capture lost.
+func TestMuchLost(t *testing.T) {
+	const far = 5 << 20
+	r := newRig(t, Config{})
+	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: cl, flags: "PA", seq: 4, ack: 1 + far, data: "get"},
+		seg{from: sv, flags: "PA", seq: 1 + far, ack: 7, data: "ok"}, seg{from: cl, flags: "A", seq: 7, ack: 3 + far}))
+	r.flush()
+	if string(r.bytes[sv]) != "ok" || r.book.Ledger[capture.GapBytes] != far {
+		t.Errorf("of the server %q came behind %d lost bytes", r.bytes[sv], r.book.Ledger[capture.GapBytes])
+	}
+}
+
 // TestHalfOpenOrder: an attempt that made progress does not keep others from
 // failing in time.
 func TestHalfOpenOrder(t *testing.T) {

@@ -267,6 +267,9 @@ func (t *Table) state(c *conn) {
 		}
 		return
 	}
+	if c.id.OneWay && c.marks&proved != 0 {
+		t.countPort(c).OneWay[sideIf(c.sides[capture.Client].packets > 0)]++
+	}
 	// A flood of SYNs that is evicted is counted, and no more.
 	if b = t.book.Full(); b == nil || c.marks&proved == 0 && c.handler == nil && c.why == capture.ReasonEvicted {
 		return

@@ -30,7 +30,7 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 		o.flags &^= pendingSYN
 	}
 	d := diff(ack, o.nxt)
-	if d > 0 && !t.mayAcknowledge(c, s, o, ack) || d < -farAway {
+	if d > 0 && !t.mayAcknowledge(c, s, o, p) || d < -farAway {
 		return
 	}
 	stale := false // came late: what it says of the window no longer holds
@@ -85,18 +85,21 @@ func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
 	}
 }
 
-// mayAcknowledge reports whether s can have been sent what it acknowledges
+// mayAcknowledge reports whether s can have been sent what it acknowledges with p
 // although that was not captured.
-func (t *Table) mayAcknowledge(c *conn, s, o *side, ack uint32) bool {
+func (t *Table) mayAcknowledge(c *conn, s, o *side, p *capture.Packet) bool {
 	base := o.end
 	if s.has(hasAck) && after(s.ack, base) {
 		base = s.ack
 	}
 	limit := reach(s)
-	if c.state < stateEstablished {
+	switch {
+	case c.state < stateEstablished:
 		limit = 1<<16 - 1 // nothing but the first flight can be missing
+	case p.PayloadLen > 0 && p.TCP.Seq == s.nxt:
+		limit = max(limit, oneSidedReach) // the next bytes of s are hardly forged: the capture lost that much
 	}
-	return diff(ack, base) <= limit
+	return diff(p.TCP.Ack, base) <= limit
 }
 
 // time begins to measure how long the acknowledgement of what is before end

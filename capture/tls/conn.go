@@ -1,6 +1,10 @@
 package tls
 
-import "github.com/wiretell/wiretell/capture"
+import (
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+)
 
 // Alerts (RFC 8446, section 6): level and description.
 const (
@@ -10,6 +14,10 @@ const (
 	// maxAlerts bounds the alerts that one side's stream may report.
 	maxAlerts = 4
 )
+
+// patience is how long a ClientHello must have waited when the capture ends to
+// count as one that is not answered.
+const patience = 5 * time.Second
 
 // state is how far a side has come.
 type state uint8
@@ -32,7 +40,11 @@ type conn struct {
 	told   bool // that the connection was joined midway
 	retry  bool // a HelloRetryRequest was seen: TLS 1.3
 	v2     bool // a version 2 hello was seen
-	ended  uint8
+	// open says that a ClientHello waits for its answer since asked, and that
+	// nothing is missing, or could not be read, in whose place that may have been.
+	open  bool
+	asked capture.Time
+	ended uint8
 }
 
 // side is one direction of a connection.
@@ -65,14 +77,18 @@ func (c *conn) Data(at capture.Mark, from capture.Side, b []byte) {
 // Gap implements capture.Handler: hellos of which a part is missing are not
 // read, and where the next record begins is not known.
 func (c *conn) Gap(_ capture.Mark, from capture.Side, _ int, _ capture.Reason) {
+	c.open = c.open && from == capture.Client
 	c.done(&c.sides[from])
 }
 
 // End implements capture.Handler.
-func (c *conn) End(_ capture.Mark, from capture.Side, _ capture.Reason) {
+func (c *conn) End(at capture.Mark, from capture.Side, why capture.Reason) {
 	c.done(&c.sides[from])
 	if c.ended++; c.ended < 2 {
 		return
+	}
+	if c.open && !c.conn.OneWay && (why != capture.ReasonShutdown || at.Time.Sub(c.asked) >= patience) {
+		c.port.HellosUnanswered++
 	}
 	p := c.pool
 	*c = conn{}

@@ -7,8 +7,10 @@ func (c *conn) tellHello(at capture.Mark, from capture.Side, s *side) {
 	h := s.hello
 	if h.typ == msgClientHello {
 		c.port.ClientHellos++
+		c.open, c.asked = c.sides[capture.Server].state != stateDone, at.Time
 	} else {
 		c.port.ServerHellos++
+		c.open = false
 	}
 	if b := c.pool.book.Batch; b != nil {
 		t := b.TLSHello()
@@ -31,6 +33,7 @@ func (c *conn) helloV2(at capture.Mark, from capture.Side, s *side) {
 	}
 	c.v2 = true
 	c.port.ClientHellos++
+	c.open, c.asked = c.sides[capture.Server].state != stateDone, at.Time
 	if b := c.pool.book.Batch; b != nil {
 		t := b.TLSHello()
 		t.Conn, t.At, t.From, t.Version = *c.conn, at.Time, from, version
@@ -68,6 +71,7 @@ func (c *conn) tellAlert(at capture.Mark, from capture.Side, s *side) {
 
 // refuse deals with bytes that are no record where one must begin.
 func (c *conn) refuse(at capture.Mark, from capture.Side, s *side) {
+	c.open = c.open && from == capture.Client
 	switch {
 	case c.v2, // the rest may be version 2, which is not followed
 		s.state == stateChain, s.state == stateStart && c.conn.Midstream: // there was no proof yet
@@ -83,6 +87,7 @@ func (c *conn) refuse(at capture.Mark, from capture.Side, s *side) {
 
 // fault states that s broke the rules; it is not read any more.
 func (c *conn) fault(at capture.Mark, from capture.Side, s *side, why capture.Reason) {
+	c.open = c.open && from == capture.Client
 	c.port.ParseErrors[why]++
 	if b := c.pool.book.Batch; b != nil {
 		e := b.ParseError()
