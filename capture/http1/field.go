@@ -26,15 +26,16 @@ type head struct {
 
 type fieldID uint8
 
-// The fields that are looked at.
+// The fields that are looked at: those from fieldContentLength on always, others
+// when an Exchange is to be written; see [Pool.firstLookedAt].
 const (
 	fieldOther fieldID = iota
-	fieldContentLength
-	fieldTransferEncoding
 	fieldHost
-	fieldUserAgent
 	fieldTraceParent
 	fieldTraceState
+	fieldContentLength
+	fieldTransferEncoding
+	fieldUserAgent
 )
 
 // fieldOf tells which field name is; name is not empty. Most names differ in
@@ -107,12 +108,15 @@ func (m *message) field(pool *Pool, line []byte, request bool) {
 		h.badField = true
 		return
 	}
-	id := fieldOf(name)
-	h.last = id
-	if id == fieldOther && !pool.keepsHeaders(request) {
-		return
+	h.last = fieldOf(name)
+	if h.last >= pool.firstLookedAt(request) {
+		m.value(pool, h.last, name, trimBlank(rest[1:]), request)
 	}
-	value := trimBlank(rest[1:])
+}
+
+// value reads the value of a field that is looked at or perhaps kept.
+func (m *message) value(pool *Pool, id fieldID, name, value []byte, request bool) {
+	h := &m.head
 	switch id {
 	case fieldContentLength:
 		h.contentLength(value)

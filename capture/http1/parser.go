@@ -257,21 +257,29 @@ func (m *message) plain() bool {
 func (p *Parser) readFields(s *stream, g *segment) bool {
 	m, b, request := s.msg, g.rest(), g.from == capture.Client
 	b = b[:min(len(b), p.pool.cfg.MaxHead-m.head.size)]
-	n, ended := 0, false
-	for !ended && n < len(b) && m.head.fields < p.pool.cfg.MaxFields {
-		i := bytes.IndexByte(b[n:], '\n')
-		if i < 0 {
+	h, looked := &m.head, p.pool.firstLookedAt(request)
+	rest, ended := b, false
+	for h.fields < p.pool.cfg.MaxFields {
+		l := p.pool.known.read(rest)
+		if l == nil {
 			break
 		}
-		line := b[n : n+i]
-		n += i + 1
-		if i > 0 && line[i-1] == '\r' {
-			line = line[:i-1]
+		line := rest
+		rest = rest[l.size:]
+		if l.name > 0 {
+			h.fields++
+			if h.last = l.id; l.id >= looked {
+				m.value(p.pool, l.id, line[:l.name], line[l.from:l.to], request)
+			}
+			continue
 		}
-		if ended = len(line) == 0; !ended {
-			m.field(p.pool, line, request)
+		if l.to == 0 {
+			ended = true
+			break
 		}
+		m.field(p.pool, line[:l.to], request)
 	}
+	n := len(b) - len(rest)
 	if n == 0 {
 		return false
 	}

@@ -10,6 +10,7 @@ type Pool struct {
 	book *capture.Book
 
 	request, response allowList
+	known             knownLines
 
 	parsers   []*Parser
 	messages  []*message
@@ -189,13 +190,20 @@ func newAllowList(names []string) (l allowList) {
 	return l
 }
 
-// keepsHeaders reports whether any field of requests, or of responses, is kept
-// beyond those an Exchange has a place for.
-func (pool *Pool) keepsHeaders(request bool) bool {
+// firstLookedAt returns the first of the fields that are looked at in requests, or
+// in responses: those after it are, too.
+func (pool *Pool) firstLookedAt(request bool) fieldID {
+	list := &pool.response
 	if request {
-		return len(pool.request.names) > 0
+		list = &pool.request
 	}
-	return len(pool.response.names) > 0
+	switch {
+	case pool.book.Full() == nil:
+		return fieldContentLength
+	case len(list.names) == 0:
+		return fieldHost
+	}
+	return fieldOther
 }
 
 // find returns the list's own spelling of name, or nil.
