@@ -263,6 +263,16 @@ func (h *head) transferEncoding(value []byte, request bool) {
 
 // isProbe tells a health check by its User-Agent.
 func isProbe(agent []byte) bool {
-	return hasPrefixFold(agent, "kube-probe/") || hasPrefixFold(agent, "googlehc/") ||
-		hasPrefixFold(agent, "elb-healthchecker/")
+	if len(agent) == 0 {
+		return false
+	}
+	switch agent[0] | 0x20 {
+	case 'k':
+		return hasPrefixFold(agent, "kube-probe/")
+	case 'g':
+		return hasPrefixFold(agent, "googlehc/")
+	case 'e':
+		return hasPrefixFold(agent, "elb-healthchecker/")
+	}
+	return false
 }

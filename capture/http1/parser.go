@@ -75,7 +75,7 @@ func (g *segment) offset() uint64 { return g.at.Offset + uint64(g.i) }
 
 // Data implements [capture.Handler].
 func (p *Parser) Data(at capture.Mark, from capture.Side, b []byte) {
-	s := &p.sides[from]
+	s := &p.sides[from&1] // &1 so that the compiler knows it
 	p.pool.now = at.Time
 	// Filled in place: a literal would be made elsewhere and copied.
 	var g segment

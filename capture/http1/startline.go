@@ -90,13 +90,17 @@ func parseRequestLine(line []byte) (method, target []byte, version uint8, why ca
 // hasControl reports whether b holds a control character other than HTAB.
 func hasControl(b []byte) bool {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
-	for ; len(b) >= 8; b = b[8:] {
+	for len(b) >= 8 {
 		// Whether one of eight bytes is below 0x20 or 0x7f; HTAB among them.
 		w := binary.LittleEndian.Uint64(b)
 		del := w ^ 0x7f*ones
 		if ((w-' '*ones)&^w|(del-ones)&^del)&high != 0 && controlIn(b[:8]) {
 			return true
 		}
+		if len(b) == 8 {
+			return false
+		}
+		b = b[min(8, len(b)-8):] // the last eight may overlap those before
 	}
 	return controlIn(b)
 }
@@ -180,13 +184,11 @@ func statusCode(b []byte) int {
 	if len(b) < 3 {
 		return 0
 	}
-	n := 0
-	for _, c := range b[:3] {
-		if c < '0' || c > '9' {
-			return 0
-		}
-		n = n*10 + int(c-'0')
+	x, y, z := b[0]-'0', b[1]-'0', b[2]-'0'
+	if x > 9 || y > 9 || z > 9 {
+		return 0
 	}
+	n := int(x)*100 + int(y)*10 + int(z)
 	if n < 100 || len(b) > 3 && !isBlank(b[3]) && b[3] != '\r' && b[3] != '\n' {
 		return 0
 	}

@@ -75,7 +75,7 @@ func (t *Table) endReset(c *conn, from capture.Side, p *capture.Packet, silent t
 // acceptable reports whether a RST belongs to the connection: exact when it is
 // sure to end it, within when its number is at least in the window.
 func (t *Table) acceptable(c *conn, from capture.Side, p *capture.Packet) (exact, within bool) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	seq, ack := p.TCP.Seq, p.TCP.Ack
 	if !s.has(hasSeq) {
 		// RFC 9293, section 3.5.3: "In the SYN-SENT state (a RST received in
@@ -157,7 +157,7 @@ func (t *Table) settleRST(c *conn) bool {
 	}
 	r := t.rareIf(c)
 	d := r.rst
-	s, o := &c.sides[d.from], &c.sides[d.from.Other()]
+	s, o := c.both(d.from)
 	// The other side may acknowledge what was not captured.
 	reached := o.has(hasAck) && o.ack == d.seq
 	if s.packets != d.heard[d.from] || o.packets != d.heard[d.from.Other()] && !reached {
@@ -215,7 +215,7 @@ func (t *Table) finish(c *conn, why capture.Reason, remember bool) {
 
 // drain hands on what is held of from, and gives up what is missing.
 func (t *Table) drain(c *conn, from capture.Side) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	for h := t.holeOf(c, from); h != nil && h.head >= 0; h = t.holeOf(c, from) {
 		if s.has(ended) {
 			p := t.pop(h)

@@ -126,6 +126,12 @@ type side struct {
 	farRun  uint8 // implausible segments in a row that continue each other
 }
 
+// both returns what is known of x and of its peer.
+func (c *conn) both(x capture.Side) (s, o *side) {
+	x &= 1 // so that the compiler knows it
+	return &c.sides[x], &c.sides[x^1]
+}
+
 func (s *side) has(f sideFlags) bool { return s.flags&f != 0 }
 
 // window is the window that s offers, in bytes. RFC 7323, section 2.2: that of

@@ -129,7 +129,7 @@ func portRank(port uint16) int {
 
 // firstSYN follows the first SYN of a side.
 func (t *Table) firstSYN(c *conn, from capture.Side, p *capture.Packet) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	c.seen = t.clock
 	t.counted(c, from)
 	if from == capture.Client {
@@ -189,7 +189,7 @@ func (t *Table) synPayload(c *conn, from capture.Side, p *capture.Packet) {
 
 // synAgain follows a SYN, with or without ACK, for a known connection.
 func (t *Table) synAgain(c *conn, from capture.Side, p *capture.Packet, h uint32) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	isSYNACK := p.TCP.Flags.Has(capture.ACK)
 	seq := p.TCP.Seq + 1
 	switch {

@@ -17,7 +17,7 @@ const ackDelay = 35 * time.Millisecond
 // acknowledge follows the acknowledgement and the window of a segment that
 // belongs to c.
 func (t *Table) acknowledge(c *conn, from capture.Side, p *capture.Packet) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	ack := p.TCP.Ack
 	if !o.has(hasSeq) {
 		// Whatever o sent before, it goes on here.
@@ -161,7 +161,7 @@ func (t *Table) sample(c *conn, from capture.Side, p *capture.Packet) {
 // measureData learns from a segment with payload what it tells of the path, and
 // reports whether it is a copy of one before.
 func (t *Table) measureData(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) (copied bool) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	if before(seq, s.end) {
 		return t.again(c, from, p, seq, n)
 	}

@@ -27,7 +27,7 @@ const (
 // again follows a segment of which some was sent before, or that lies before
 // what was: it is a probe, out of order, sent again, or a copy.
 func (t *Table) again(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) (copied bool) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	end := seq + n
 	switch {
 	case p.TCP.Flags.Has(capture.SYN): // counted as such
@@ -93,7 +93,7 @@ func (t *Table) copied(c *conn, from capture.Side, p *capture.Packet, end uint32
 // a hole. Then its timestamp may tell when it was sent; else whether there was
 // time to send it again: not before the side could hear of the hole.
 func (t *Table) outOfOrder(c *conn, from capture.Side, p *capture.Packet, seq uint32) bool {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	h := t.holeOf(c, from)
 	if h == nil || before(seq, s.nxt) {
 		return false

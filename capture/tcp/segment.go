@@ -30,7 +30,7 @@ func (t *Table) Segment(p *capture.Packet) {
 		}
 		t.recent = c
 	}
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	// The usual case: the next bytes, or nothing but an acknowledgement of what
 	// was seen, on a connection without holes.
 	if c.state != stateEstablished || c.holes != 0 || p.TCP.Flags&^capture.PSH != capture.ACK ||
@@ -140,7 +140,7 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 // allows, reckoned generously, since the window that the sender went by may not
 // have been captured.
 func (t *Table) plausible(c *conn, from capture.Side, seq, n uint32) bool {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	if !s.has(hasSeq) {
 		return true
 	}

@@ -17,7 +17,7 @@ func (t *Table) counted(c *conn, from capture.Side) {
 
 // stateOf returns the state of a side, as far as packets prove it.
 func (c *conn) stateOf(x capture.Side) capture.TCPState {
-	s, o := &c.sides[x], &c.sides[x.Other()]
+	s, o := c.both(x)
 	if c.why == capture.ReasonReset || c.why == capture.ReasonRefused {
 		return capture.StateClosed
 	}
@@ -54,7 +54,7 @@ func (c *conn) stateOf(x capture.Side) capture.TCPState {
 
 // finAcked reports whether the other side acknowledged x's FIN.
 func (c *conn) finAcked(x capture.Side) bool {
-	s, o := &c.sides[x], &c.sides[x.Other()]
+	s, o := c.both(x)
 	return s.has(sawFIN) && o.has(hasAck) && after(o.ack, s.fin)
 }
 
@@ -108,7 +108,7 @@ func (c *conn) idle() time.Duration { return time.Duration(c.pause) * pauseUnit 
 
 // outstanding is how many bytes of x's payload are not acknowledged.
 func (c *conn) outstanding(x capture.Side) uint64 {
-	s, o := &c.sides[x], &c.sides[x.Other()]
+	s, o := c.both(x)
 	if !s.has(hasSeq) || !o.has(hasAck) || s.has(softSeq) || !after(s.end, o.ack) {
 		return 0
 	}

@@ -58,7 +58,7 @@ const resentAfter = 10 * time.Millisecond
 
 // sentAgain looks at payload of which from may have sent the same before.
 func (t *Table) sentAgain(c *conn, from capture.Side, p *capture.Packet, seq, n uint32) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	switch {
 	case !before(seq, s.end) || !o.has(hasAck) || !after(seq+n, o.ack):
 		return // it is new, or was acknowledged
@@ -76,7 +76,7 @@ func (t *Table) sentAgain(c *conn, from capture.Side, p *capture.Packet, seq, n 
 // sender probe a window that is closed; Linux does so with a number that was
 // acknowledged before.
 func (t *Table) probed(c *conn, from capture.Side, p *capture.Packet) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	if o.win == 0 && o.has(hasAck) && !c.id.OneWay && c.state == stateEstablished && p.TCP.Seq == s.nxt-1 &&
 		p.TCP.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 {
 		t.tried(c, from, true)
@@ -138,7 +138,7 @@ func (t *Table) overdue(c *conn) {
 		return
 	}
 	for x := capture.Client; x <= capture.Server; x++ {
-		s, o := &c.sides[x], &c.sides[x.Other()]
+		s, o := c.both(x)
 		switch {
 		case !s.has(sawFIN) || s.nxt != s.fin:
 		case !c.finAcked(x) && c.marks&toldUnacked == 0:

@@ -5,7 +5,7 @@ import "github.com/wiretell/wiretell/capture"
 // pressure follows the window that from offers now, when that is 0, was 0, or
 // was full.
 func (t *Table) pressure(c *conn, from capture.Side, p *capture.Packet) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	if s.has(winFull) && after(s.ack+uint32(p.TCP.Window)<<(s.scale&15), o.end) {
 		s.flags &^= winFull
 		f := &t.strains.of(c)[from].filled
@@ -31,7 +31,7 @@ func (t *Table) pressure(c *conn, from capture.Side, p *capture.Packet) {
 // the other side of from offers. What a window means is only known when both
 // SYNs were captured: they tell its scale (RFC 7323, section 2.2).
 func (t *Table) fill(c *conn, from capture.Side, p *capture.Packet, n uint32) {
-	s, o := &c.sides[from], &c.sides[from.Other()]
+	s, o := c.both(from)
 	switch {
 	case c.state < stateEstablished || !o.has(hasAck) || !s.has(synSeen) || !o.has(synSeen):
 	case o.win == 0:
