@@ -240,6 +240,9 @@ func (t *Table) handOn(c *conn, from capture.Side) {
 // become gaps, FINs that were reached end their side, and two of them the
 // connection.
 func (t *Table) settle(c *conn) {
+	if c.holes == 0 && c.state < stateClosing {
+		return // nothing is held, and nobody has sent a FIN
+	}
 	for from := capture.Client; from <= capture.Server; from++ {
 		if c.holes&(1<<from) != 0 {
 			t.handOn(c, from)
