@@ -405,24 +405,20 @@ func (e *Exporter) flushFindings() {
 
 // tick sends what has waited long enough and collects metrics.
 func (e *Exporter) tick() {
-	spans, logs := time.NewTicker(e.cfg.SpanDelay), time.NewTicker(e.cfg.LogDelay)
-	collect := time.NewTicker(e.cfg.MetricInterval)
-	defer spans.Stop()
-	defer logs.Stop()
-	defer collect.Stop()
+	spans, logs, collect := e.spanWays.every(e.cfg.SpanDelay), e.eventWays.every(e.cfg.LogDelay), e.metricWays.every(e.cfg.MetricInterval)
 	for {
 		select {
 		case <-e.stop:
 			return
-		case <-spans.C:
+		case <-spans:
 			e.mu.Lock()
 			e.flushSpans()
 			e.mu.Unlock()
-		case <-logs.C:
+		case <-logs:
 			e.mu.Lock()
 			e.flushEvents()
 			e.mu.Unlock()
-		case <-collect.C:
+		case <-collect:
 			e.collect()
 		}
 	}

@@ -93,6 +93,15 @@ func (w *way) write(b batch, n int) {
 // ways are all ways out for one kind of batch.
 type ways []*way
 
+// every returns what tells when another d has passed; where there is no way out
+// nobody is woken for it.
+func (ws ways) every(d time.Duration) <-chan time.Time {
+	if len(ws) == 0 {
+		return nil
+	}
+	return time.Tick(d)
+}
+
 func (ws ways) create(n int) {
 	for _, w := range ws {
 		w.books.create(n)
