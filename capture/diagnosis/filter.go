@@ -2,7 +2,9 @@ package diagnosis
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wiretell/wiretell/capture"
@@ -185,9 +187,9 @@ func wrongKindLeaf() Leaf {
 		Guard:      "One TCP packet that matches keeps it silent, and so does traffic of both kinds.",
 		Thresholds: []Threshold{{"packets", "packets", 5, 1}},
 		Raise:      2, Clear: 1, Live: true, File: true,
-		Evidence: []Key{{Name: "filter", Description: "the filter"}, {Name: "tagged", Description: "frames with a VLAN tag that were left out"}, {Name: "ipv6", Description: "TCP packets over IPv6"}, {Name: "kind", Description: "what the packets are, and the filter does not see"}},
+		Evidence: []Key{{Name: "filter", Description: "the filter"}, {Name: "tagged", Description: "frames with a VLAN tag that were left out"}, {Name: "ipv6", Description: "TCP packets over IPv6"}, {Name: "kind", Description: "what the packets are, and the filter does not see"}, {Name: "mended", Description: "the filter, let see them too"}},
 		Body:     "The filter ({{filter}}) does not see {{kind}} ({{tagged}} with a VLAN tag, {{ipv6}} over IPv6).",
-		Remedy:   Remedy{Summary: "Look behind the tag, or leave ip out.", Command: "wiretell run --filter 'tcp port 8080 or (vlan and tcp port 8080)'"},
+		Remedy:   Remedy{Summary: "Let the filter see both kinds.", Command: "wiretell run --filter '{{mended}}'"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if v.Capture.FilterExpr == "" || v.ledger[capture.FrameTCP]+v.ledger[capture.DatagramTCP] > 0 {
 				return
@@ -196,21 +198,40 @@ func wrongKindLeaf() Leaf {
 			words := strings.FieldsFunc(v.Capture.FilterExpr, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9') })
 			tagged, left := less(v.Snapshot.FilteredTagged, v.base.FilteredTagged), v.ledger[capture.FrameFiltered]
 			v4, v6 := v.tcpBy(capture.IPv4), v.tcpBy(capture.IPv6)
-			kind := ""
+			kind, mended := "", ""
 			switch {
 			case float64(tagged) >= need && tagged*10 >= left*9 && !slices.Contains(words, "vlan"):
-				kind = "frames with a VLAN tag"
+				kind, mended = "frames with a VLAN tag", "("+v.Capture.FilterExpr+") or (vlan and ("+v.Capture.FilterExpr+"))"
 			case float64(v6) >= need && v4 == 0 && slices.Contains(words, "ip") && !slices.Contains(words, "ip6"):
-				kind = "IPv6"
+				kind, mended = "IPv6", v.overIPv6()
 			case left == 0:
 				emit(hit{quiet: true})
 				return
 			default:
 				return
 			}
-			emit(hit{evidence: []Evidence{text("filter", v.filter()), number("tagged", tagged), number("ipv6", v6), text("kind", kind)}})
+			emit(hit{evidence: []Evidence{text("filter", v.filter()), number("tagged", tagged), number("ipv6", v6), text("kind", kind), text("mended", mended)}})
 		},
 	}
+}
+
+// bareIP is ip as a whole primitive, not as the qualifier of an address.
+var bareIP = regexp.MustCompile(`(^|\(|&&|\|\||\band\b|\bor\b)(\s*)ip(\s*)($|\)|&&|\|\||\band\b|\bor\b)`)
+
+// overIPv6 returns the user's expression for IPv4 with the same over IPv6.
+func (v *view) overIPv6() string {
+	expr := v.Capture.FilterExpr
+	if both := bareIP.ReplaceAllString(expr, "$1$2(ip or ip6)$3$4"); both != expr {
+		return both
+	}
+	var ports []string // an address of IPv4 has no other
+	for _, p := range v.Capture.FilterPorts {
+		ports = append(ports, "port "+strconv.Itoa(int(p)))
+	}
+	if len(ports) == 0 {
+		return "(" + expr + ") or (ip6 and tcp)"
+	}
+	return "(" + expr + ") or (ip6 and tcp and (" + strings.Join(ports, " or ") + "))"
 }
 
 // tcpBy counts TCP packets of the span over one network protocol.

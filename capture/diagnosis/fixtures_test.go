@@ -78,7 +78,7 @@ func moreFilterFixtures() []fixture {
 		{id: "FILT-05", also: []string{"FILT-01"}, setup: func(w *world) { w.facts.FilterExpr = "tcp port 8080" }, cause: func(w *world) {
 			leftOut(w, 20)
 			w.snap.FilteredTagged += 20
-		}, undo: unfiltered, want: map[string]any{"tagged": int64(20), "kind": "frames with a VLAN tag"}},
+		}, undo: unfiltered, want: map[string]any{"tagged": int64(20), "kind": "frames with a VLAN tag", "mended": "(tcp port 8080) or (vlan and (tcp port 8080))"}},
 		{id: "FILT-05", also: []string{"FILT-01"}, setup: func(w *world) { w.facts.FilterExpr = "ip and tcp port 8080" }, cause: func(w *world) {
 			w.snap.Ledger[capture.FramesRead] += 20
 			w.snap.Ledger[capture.FrameFiltered] += 20
@@ -86,7 +86,7 @@ func moreFilterFixtures() []fixture {
 			w.snap.Interfaces[eth0][capture.Transmit][capture.TCP][capture.IPv6].Packets += 10
 			w.port(8080, capture.TCP, capture.RoleServer).Filtered.Add(20, 2000)
 			w.kernelSegments(10)
-		}, undo: unfiltered, want: map[string]any{"ipv6": int64(20), "kind": "IPv6"}},
+		}, undo: unfiltered, want: map[string]any{"ipv6": int64(20), "kind": "IPv6", "mended": "(ip or ip6) and tcp port 8080"}},
 		{id: "FILT-06", setup: func(w *world) {
 			w.exports = []ExportHealth{{Exporter: "otlp", Signal: "traces"}, {Exporter: "otlp", Signal: "logs", Created: 4}}
 			w.facts.Selection = `path == "/x"`
