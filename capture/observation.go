@@ -56,6 +56,9 @@ type Exchange struct {
 	LostBytes  int64
 	// Path is what the network did meanwhile.
 	Path Path
+	// PassedOn says that the traceparent of a call from here is that of a request
+	// received here which was not over when the call was.
+	PassedOn bool
 
 	// Mesh is set when the exchange was seen on both sides of a mesh's proxy, or
 	// on the application's alone. The spine leaves it and what follows to the

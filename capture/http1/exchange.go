@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"unsafe"
 
 	"github.com/wiretell/wiretell/capture"
@@ -171,12 +172,54 @@ func (x *exchange) write(e *capture.Exchange, b *capture.Batch) {
 	if e.Cause == capture.CauseNone && unseen(x.incomplete) {
 		e.Cause = causeUnseen(x.incomplete)
 	}
+	e.PassedOn = x.parent.n > 0 && e.Conn.Calling() && x.passedOn()
 	if q := x.parser.quality; q != nil && x.hasRequest {
 		e.Path = q.Since(&x.begin, e.Conn.Role)
 		if x.opened {
 			e.Path.Connect = q.Connect()
 		}
 	}
+}
+
+// received reports whether x is a request to this network namespace, or to the
+// application beside a mesh's proxy.
+func (x *exchange) received() bool {
+	c := x.parser.conn
+	return c.Role == capture.RoleServer || c.Client.Passthrough()
+}
+
+// mostBetween is how many exchanges may begin between a request and the call that
+// passes its traceparent on.
+const mostBetween = 64
+
+// passedOn reports whether x has the trace and parent id of a request that was
+// received shortly before it and is not over.
+func (x *exchange) passedOn() bool {
+	ids := traceIDs(x.bytes(x.parent))
+	if ids == nil {
+		return false
+	}
+	y := x.older
+	for range mostBetween {
+		if y == nil {
+			return false
+		}
+		if y.received() && y.parent.n > 0 && bytes.Equal(ids, traceIDs(y.bytes(y.parent))) {
+			return true
+		}
+		y = y.older
+	}
+	return false
+}
+
+// traceIDs returns the trace-id and the parent-id of a traceparent (W3C Trace
+// Context, section 3.2.2), between a version of two digits and the flags.
+func traceIDs(parent []byte) []byte {
+	const first, last = len("00"), len("00-") + 32 + len("-") + 16
+	if len(parent) < last {
+		return nil
+	}
+	return parent[first:last]
 }
 
 // measure notes how the connection of x, whose request begins, did so far.

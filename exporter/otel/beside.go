@@ -11,7 +11,8 @@ import (
 const rememberedSpans = 4096
 
 // besideSDK finds out whether the application is instrumented itself: an
-// outbound request then carries a span id that no inbound request brought. A
+// outbound request then carries a span id that no inbound request brought, neither
+// one that is over nor one that waits for the outbound one to be answered. A
 // mesh's proxy that traces gives requests span ids, too: of what is seen on both
 // of its sides only the application's counts.
 type besideSDK struct {
@@ -59,7 +60,7 @@ func (s *besideSDK) see(ex *capture.Exchange, sc *spanContext) {
 		s.inbound[sc.spanID] = struct{}{}
 		s.next = (s.next + 1) % rememberedSpans
 	case calling:
-		if _, ok := s.inbound[sc.spanID]; !ok {
+		if _, ok := s.inbound[sc.spanID]; !ok && !ex.PassedOn {
 			s.proven.Store(true)
 		}
 	}

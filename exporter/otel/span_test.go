@@ -350,6 +350,10 @@ func TestBesideSDK(t *testing.T) {
 		{"nothing seen", BesideAuto, nil, false, diagnosis.BesideSDKAuto},
 		{"inbound only", BesideAuto, []func(*capture.Batch){in(parentText)}, false, diagnosis.BesideSDKAuto},
 		{"passed on as it came", BesideAuto, []func(*capture.Batch){in(parentText), out(parentText)}, false, diagnosis.BesideSDKAuto},
+		{"passed on, and answered before what it came with", BesideAuto, []func(*capture.Batch){func(b *capture.Batch) {
+			x := exchange(b, capture.RoleClient)
+			x.TraceParent, x.PassedOn = []byte(parentText), true
+		}, in(parentText)}, false, diagnosis.BesideSDKAuto},
 		{"own span id outbound", BesideAuto, []func(*capture.Batch){in(parentText), out(other)}, true, diagnosis.BesideSDKProved},
 		{"a span id of the mesh's proxy", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleClient, capture.MeshWire, other)}, false, diagnosis.BesideSDKAuto},
 		{"one of the proxy, inbound, passed on", BesideAuto, []func(*capture.Batch){in(parentText), meshed(capture.RoleBoth, capture.MeshApplication, other), meshed(capture.RoleClient, capture.MeshApplication, other)}, false, diagnosis.BesideSDKAuto},
