@@ -31,8 +31,8 @@ type Pipeline struct {
 
 	// Last are the counters at the end, once Run has returned.
 	Last capture.Snapshot
-	// Stuck says that an exporter did not take what there was in time; then the
-	// desk is still at work and not to be read.
+	// Stuck says that the desk was held up past the deadline; then it is still at
+	// work and not to be read, and its exporters end when it does.
 	Stuck bool
 
 	ending context.Context // the deadline, once it runs
@@ -99,6 +99,10 @@ func (p *Pipeline) Run(src capture.Source) ([]diagnosis.Finding, error) {
 		return findings, err
 	case <-p.Ending().Done():
 		p.Stuck = true
+		go func() { // should the desk come free, nothing of it is left behind
+			<-done
+			_ = p.Desk.Shutdown(p.ending) // which is over: there is nobody to tell
+		}()
 		return nil, err
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +28,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/wiretell/wiretell/capture/afpacket"
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
@@ -43,6 +46,7 @@ type collector struct {
 	// refuse, when set, is asked of each batch of spans: an error refuses it.
 	refuse func() error
 
+	log *zap.Logger // nil logs nothing
 	// fatal, when set, takes fatal errors, and waits until they are read.
 	fatal chan error
 
@@ -85,6 +89,9 @@ func (c *collector) create(t *testing.T, cfg *Config) {
 	}
 	f := NewFactory()
 	set := receiver.Settings{ID: component.NewID(f.Type()), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
+	if c.log != nil {
+		set.Logger = c.log
+	}
 	traces, err := f.CreateTraces(t.Context(), set, cfg, c)
 	if err != nil {
 		t.Fatal(err)
@@ -329,6 +336,47 @@ func TestStuck(t *testing.T) {
 	if c.sum("wiretell.frames") == 0 && len(c.metrics.AllMetrics()) == 0 {
 		t.Error("a signal that was taken did not get its last batch")
 	}
+}
+
+// TestStuckDesk: who is held up by a log that takes nothing does not hold up the
+// end; and once it takes something again, nothing of the capture is left.
+func TestStuckDesk(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	defer func() {
+		for range 20 { // more patience than goleak has
+			if goleak.Find(before) == nil {
+				return
+			}
+		}
+		goleak.VerifyNone(t, before)
+	}()
+	held, let := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel)
+	c := &collector{log: zap.New(zapcore.RegisterHooks(core, func(e zapcore.Entry) error {
+		if strings.HasPrefix(e.Message, "Interface nosuch0 ") {
+			once.Do(func() { close(held) })
+			<-let
+		}
+		return nil
+	}))}
+	cfg := config()
+	cfg.Deadline, cfg.Interfaces = time.Second, []string{"lo", "nosuch0"}
+	c.create(t, cfg)
+	if err := c.start(t); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-held:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the missing interface is not logged")
+	}
+	begun := time.Now()
+	c.shutdown(t)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	close(let)
 }
 
 // TestStartFails: where recordings cannot be written a Collector does not start,
