@@ -232,8 +232,13 @@ func (p *Parser) match(at capture.Mark) *exchange {
 	switch {
 	case n == 0:
 		x := p.orphan(p.orphanWord(client, at))
-		if p.first == nil && at.Acked > client.next && !client.ended {
+		switch {
+		case p.first == nil && at.Acked > client.next && !client.ended:
 			p.hold(x, at)
+		case p.conn.Midstream && !client.heard:
+			// Its request may come yet, late or sent again, as the first bytes of
+			// the client.
+			p.passed, p.reach = max(p.passed, at.Offset), max(p.reach, at.Acked+1)
 		}
 		return x
 	case n == 1:
