@@ -88,7 +88,10 @@ func detectRequest(b []byte) Verdict {
 		if n := len(line); n > 0 && line[n-1] == '\r' {
 			line = line[:n-1]
 		}
-		if method, target, _, why := parseRequestLine(line); why != capture.ReasonNone || !plausibleTarget(method, target) {
+		// RFC 9112, section 3.2: "Recipients of an invalid request-line SHOULD respond
+		// with either a 400 (Bad Request) error or a 301 (Moved Permanently) redirect":
+		// a target of none of the four forms is in a request all the same.
+		if method, target, _, why := parseRequestLine(line); why != capture.ReasonNone || !KnownMethod(method) && !plausibleTarget(method, target) {
 			return No
 		}
 		return Request
