@@ -48,6 +48,13 @@ type Desk struct {
 	health     []diagnosis.ExportHealth
 }
 
+// Look notes what the kernel says before the capture is opened.
+func (d *Desk) Look() {
+	if k := new(capture.Kernel); d.Kernel(k) == nil {
+		d.Facts.Before = k
+	}
+}
+
 // Run works until the queue is closed, and returns the findings that hold at the end.
 func (d *Desk) Run() []diagnosis.Finding {
 	var final []diagnosis.Finding

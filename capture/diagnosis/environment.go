@@ -117,16 +117,18 @@ func lateStartLeaf() Leaf {
 		Remedy: Remedy{Summary: "Start wiretell before the application: as a native sidecar (Kubernetes 1.29 and later), or restart the clients.",
 			Manifest: nativeSidecarManifest, URL: "https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
-			if !v.first.Has(capture.KnownSockets) || !v.Kernel.Has(capture.KnownSockets) {
+			was := v.Capture.Before
+			if !was.Has(capture.KnownSockets) || !v.Kernel.Has(capture.KnownSockets) {
 				return
 			}
-			remaining := slices.DeleteFunc(slices.Clone(v.first.Established), func(p capture.SocketPair) bool {
-				return v.own(p) || !slices.Contains(v.Kernel.Established, p)
-			})
-			n := int(v.first.Sockets[capture.SocketEstablished])
-			for _, p := range v.first.Established {
-				if v.own(p) {
+			n := int(was.Sockets[capture.SocketEstablished])
+			var remaining []capture.SocketPair
+			for i, p := range was.Established {
+				// A connection within the namespace has both its sockets here.
+				if v.own(p) || slices.Contains(was.Established[:i], capture.SocketPair{Local: p.Remote, Remote: p.Local}) {
 					n--
+				} else if slices.Contains(v.Kernel.Established, p) {
+					remaining = append(remaining, p)
 				}
 			}
 			if n <= 0 || len(remaining) == 0 {

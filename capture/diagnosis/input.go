@@ -44,6 +44,8 @@ type CaptureFacts struct {
 	EndpointErr error
 	// Own are the sockets that wiretell exports by; nil when there are none.
 	Own *capture.OwnFlows
+	// Before is what the kernel said before the capture was opened; nil when not known.
+	Before *capture.Kernel
 	// FilterErr is why the kernel does not take the filter, so that wiretell
 	// filters by itself; nil when it does, or there is none.
 	FilterErr error

@@ -97,6 +97,11 @@ func permissionFixtures() []fixture {
 			w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5000")}, {Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5001")}}
 		}, cause: (*world).healthy, undo: func(w *world) { w.kernel.Established, w.kernel.Sockets = nil, [capture.NumSocketStates]uint32{} },
 			want: map[string]any{"connections": int64(2), "remaining": int64(2)}},
+		{id: "ENV-06", also: []string{"OK-00"}, windows: 1, setup: func(w *world) {
+			w.kernel.Sockets[capture.SocketEstablished] = 2
+			w.kernel.Established = []capture.SocketPair{{Local: endpoint("127.0.0.1:8080"), Remote: endpoint("127.0.0.1:5000")}, {Local: endpoint("127.0.0.1:5000"), Remote: endpoint("127.0.0.1:8080")}}
+		}, cause: (*world).healthy, undo: func(w *world) { w.kernel.Established, w.kernel.Sockets = nil, [capture.NumSocketStates]uint32{} },
+			want: map[string]any{"connections": int64(1), "remaining": int64(1), "list": "127.0.0.1:8080 - 127.0.0.1:5000"}},
 	}
 }
 

@@ -51,6 +51,11 @@ func environmentMisses() []nearMiss {
 			w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:41000"), Remote: endpoint("10.0.0.7:4317")}}
 			w.kernel.Sockets[capture.SocketEstablished] = 1
 		}, each: (*world).healthy},
+		{id: "ENV-06", what: "connections made while the capture began", setup: func(w *world) {
+			w.facts.Before = &capture.Kernel{Known: capture.KnownSockets}
+			w.kernel.Established = []capture.SocketPair{{Local: endpoint("10.0.0.1:8080"), Remote: endpoint("10.0.0.2:5000")}}
+			w.kernel.Sockets[capture.SocketEstablished] = 1
+		}, each: (*world).healthy},
 		{id: "ENV-07", what: "the kernel takes the filter", setup: func(w *world) { w.facts.FilterExpr = "tcp" }, each: (*world).healthy},
 	}
 }

@@ -203,6 +203,10 @@ func (w *world) input() Input {
 func (w *world) tick(d time.Duration) []Finding {
 	w.t.Helper()
 	w.now = w.now.Add(d)
+	if !w.tree.begun && w.kernel != nil && w.facts.Before == nil {
+		w.facts.Before = new(capture.Kernel)
+		w.kernel.CopyTo(w.facts.Before)
+	}
 	out := w.tree.Tick(w.now, w.input())
 	for _, f := range out {
 		key := f.ID + " " + subjectKey(f.Subject)

@@ -65,6 +65,9 @@ func demo(proc process) error {
 	}
 	cfg.SnapshotEvery = time.Second
 	p.Observer = cfg
+	p.Desk.Kernel = netns.NewReader(netns.Options{}).Read
+	p.Desk.KernelEvery = time.Second
+	p.Desk.Look()
 	src, err := afpacket.Open(afpacket.Config{})
 	if err != nil {
 		return failed(err, "the demo needs packet sockets in a user namespace of its own")
@@ -77,10 +80,9 @@ func demo(proc process) error {
 	if err := p.exporters(); err != nil {
 		return err
 	}
-	p.Desk.Facts = diagnosis.CaptureFacts{Live: true, RingAsked: afpacket.DefaultRingBytes, RingGot: src.RingBytes()}
+	facts := &p.Desk.Facts
+	facts.Live, facts.RingAsked, facts.RingGot = true, afpacket.DefaultRingBytes, src.RingBytes()
 	p.Desk.Tree = diagnosis.New(diagnosis.Config{})
-	p.Desk.Kernel = netns.NewReader(netns.Options{}).Read
-	p.Desk.KernelEvery = time.Second
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.run(src)

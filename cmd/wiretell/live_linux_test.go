@@ -407,7 +407,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	for _, never := range []string{"DOES NOT EQUAL", "token=secret", "panic"} {
+	for _, never := range []string{"DOES NOT EQUAL", "token=secret", "panic", "ENV-06"} {
 		if strings.Contains(stdout.String(), never) {
 			t.Errorf("%q in\n%s", never, stdout)
 		}

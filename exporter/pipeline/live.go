@@ -90,6 +90,7 @@ func (p *Pipeline) Open(s *Settings, l *Live) (src *afpacket.Source, err error) 
 	p.Desk.Tree = diagnosis.New(diagnosis.Config{Window: l.Window})
 	p.Desk.Kernel = netns.NewReader(netns.Options{}).Read
 	p.Desk.KernelEvery = min(l.Window, 10*time.Second)
+	p.Desk.Look()
 	src, facts.Err = afpacket.Open(ring)
 	if ring.Filter != nil && errors.Is(facts.Err, afpacket.ErrFilter) {
 		// The spine filters what the kernel does not.
