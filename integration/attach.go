@@ -143,7 +143,7 @@ func attach(ctx context.Context, c testcontainers.Container, o *options) (_ *Sid
 		return nil, fmt.Errorf("container %s does not run", strings.TrimPrefix(app.Name, "/"))
 	}
 	if o.image == "" {
-		if o.image, err = once("wiretell", func() (string, error) { return e.image(ctx) }); err != nil {
+		if o.image, err = Image(ctx); err != nil {
 			return nil, err
 		}
 	} else if err := e.pull(ctx, o.image); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -83,8 +84,8 @@ func (e *engine) image(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make the image of wiretell: %w", err)
 	}
-	if version == "" { // the source may change: what it is made of is its name
-		name = e.devel(ctx, "wiretell", img.Files[0].Data)
+	if version == "" { // the source may change
+		return e.devel(ctx, "wiretell", img)
 	}
 	return name, e.load(ctx, name, img)
 }
@@ -128,15 +129,22 @@ func (e *engine) hasImage(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// devel names an image of a binary whose source may change, by its bytes, and
-// removes those of former ones that nobody named for a day. That is
-// housekeeping: what does not work now works next time.
-func (e *engine) devel(ctx context.Context, program string, binary []byte) string {
-	sum := sha256.Sum256(binary)
-	name := repositoryName + ":" + program + "-" + hex.EncodeToString(sum[:6])
+// devel loads an image whose source may change under a name that is made of
+// all it holds, and removes those of former ones that nobody named for a day.
+// That is housekeeping: what does not work now works next time.
+func (e *engine) devel(ctx context.Context, program string, img *image.Image) (string, error) {
+	sum := sha256.New()
+	if err := json.NewEncoder(sum).Encode(img.Config); err != nil {
+		return "", err
+	}
+	for _, f := range img.Files {
+		fmt.Fprintln(sum, f.Path, f.Mode, f.UID, f.NetRaw, len(f.Data))
+		sum.Write(f.Data)
+	}
+	name := repositoryName + ":" + program + "-" + hex.EncodeToString(sum.Sum(nil)[:6])
 	list, err := e.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("reference", repositoryName+":"+program+"-*")})
 	if err != nil {
-		return name
+		return "", fmt.Errorf("look for images of %s: %w", program, err)
 	}
 	for _, i := range list.Items {
 		if slices.Contains(i.RepoTags, name) {
@@ -147,7 +155,7 @@ func (e *engine) devel(ctx context.Context, program string, binary []byte) strin
 			_, _ = e.ImageRemove(ctx, i.ID, client.ImageRemoveOptions{})
 		}
 	}
-	return name
+	return name, e.load(ctx, name, img)
 }
 
 // architecture turns the kernel's name of a machine into Go's.

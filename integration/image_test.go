@@ -26,12 +26,7 @@ import (
 func ownImage(t testing.TB) string {
 	t.Helper()
 	enginetest.Require(t)
-	e, err := connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	name, err := once("wiretell", func() (string, error) { return e.image(t.Context()) })
+	name, err := Image(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,13 +129,8 @@ func plainImage(t *testing.T) string {
 	for i := range img.Files {
 		img.Files[i].NetRaw = false
 	}
-	e, err := connect(t.Context())
+	name, err := Load(t.Context(), "plain", img)
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	name := e.devel(t.Context(), "plain", img.Files[0].Data)
-	if err := e.load(t.Context(), name, img); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -227,8 +217,8 @@ func TestDockerfile(t *testing.T) {
 		builder.Files = append(builder.Files, f)
 	}
 	builder.Files = append(builder.Files, image.File{Path: "/bin/go", Mode: 0o755, Data: nothing})
-	stage := e.devel(t.Context(), "builder", img.Files[0].Data)
-	if err := e.load(t.Context(), stage, builder); err != nil {
+	stage, err := e.devel(t.Context(), "builder", builder)
+	if err != nil {
 		t.Fatal(err)
 	}
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,8 +21,6 @@ import (
 
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
 	"github.com/wiretell/wiretell/integration/enginetest"
-	"github.com/wiretell/wiretell/integration/image"
-	"github.com/wiretell/wiretell/integration/peers"
 )
 
 // quickStart returns the blocks of a section of docs/quickstart.md in a language.
@@ -257,118 +254,17 @@ func inside(part, whole any) bool {
 	return reflect.DeepEqual(part, whole)
 }
 
-// TestQuickStartCompose runs the compose file's application, wiretell and
-// Collector as they are there, with images made here, and finds the diagnosis
-// where the page says.
+// TestQuickStartCompose: what the page shows is part of the compose file, which
+// integration/stack runs.
 func TestQuickStartCompose(t *testing.T) {
 	if got := quickStart(t, "Beside a container, with compose", "sh")[0]; got != "cd examples/compose\ndocker compose up --build --detach\n" {
 		t.Errorf("the page has the commands %q", got)
 	}
-	dir := filepath.Join(checkout(t), "examples/compose")
-	original, err := os.ReadFile(filepath.Join(dir, "compose.yaml"))
+	file, err := os.ReadFile(filepath.Join(repository(t), "examples/compose/compose.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := decoded(t, string(original))
-	services := file["services"].(map[string]any)
-	if shown := decoded(t, quickStart(t, "Beside a container, with compose", "yaml")[0]); !inside(shown, services) {
+	if shown := decoded(t, quickStart(t, "Beside a container, with compose", "yaml")[0]); !inside(map[string]any{"services": shown}, decoded(t, string(file))) {
 		t.Errorf("the page shows %v, which is not in the file", shown)
 	}
-
-	enginetest.Require(t)
-	probe, err := Program(t.Context(), "./testdata/probe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := func(service, key string, value any) { services[service].(map[string]any)[key] = value }
-	set("app", "image", probe)
-	set("app", "command", []string{":80"})
-	set("app", "ports", []string{"127.0.0.1::80"})
-	set("wiretell", "image", ownImage(t))
-	delete(services["wiretell"].(map[string]any), "build")
-	set("collector", "image", collectorImage(t))
-	delete(services["collector"].(map[string]any), "depends_on")
-	for _, other := range []string{"client", "jaeger", "prometheus", "grafana"} {
-		delete(services, other)
-	}
-	compose := []string{"docker", "compose"}
-	if exec.Command("docker", "compose", "version").Run() != nil {
-		// The first compose, which does not know all of today's specification;
-		// examples/compose decodes the file by that.
-		compose = []string{"docker-compose"}
-		if _, err := exec.LookPath(compose[0]); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal("no docker compose, and no docker-compose")
-			}
-			t.Skip("no docker compose, and no docker-compose")
-		}
-		delete(file, "name")
-		delete(services["wiretell"].(map[string]any)["depends_on"].(map[string]any)["app"].(map[string]any), "restart")
-	}
-	changed, err := yaml.Marshal(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), changed, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	run := func(args ...string) string {
-		t.Helper()
-		args = append(append(slices.Clone(compose[1:]), "-p", fmt.Sprintf("wiretell-quickstart-%d", os.Getpid())), args...)
-		cmd := exec.Command(compose[0], args...)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", cmd, err, out)
-		}
-		return string(out)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(run("logs"))
-		}
-		run("down", "--volumes", "--timeout=5")
-	})
-	run("up", "--detach")
-	await(t, func() bool { return strings.Contains(run("logs", "wiretell"), "wiretell: capturing on all interfaces") })
-	resp, err := http.Get("http://" + strings.TrimSpace(run("port", "app", "80")) + "/status/418")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	run("stop", "wiretell")
-	if said := run("logs", "wiretell"); !strings.Contains(said, " 1 request, 1 response") {
-		t.Errorf("wiretell did not see the request:\n%s", said)
-	}
-	await(t, func() bool {
-		logs, _ := os.ReadFile(filepath.Join(dir, "logs/logs.jsonl"))
-		return bytes.Contains(logs, []byte("wiretell.diagnosis"))
-	})
-}
-
-// collectorImage puts the Collector of the tests into an image.
-func collectorImage(t *testing.T) string {
-	t.Helper()
-	path, err := peers.BuildCollector(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	name := e.devel(t.Context(), "otelcol", binary)
-	if err := e.load(t.Context(), name, &image.Image{
-		Architecture: runtime.GOARCH,
-		Config:       image.Config{User: "10001:10001", Entrypoint: []string{"/otelcol"}},
-		Files:        []image.File{{Path: "/otelcol", Mode: 0o755, Data: binary}},
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }

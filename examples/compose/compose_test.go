@@ -136,6 +136,11 @@ func TestProvisioning(t *testing.T) {
 			t.Errorf("no service %s with port %s", m[1], m[2])
 		}
 	}
+	// Else a rate has too few samples.
+	interval := all["wiretell"].Environment["OTEL_METRIC_EXPORT_INTERVAL"]
+	if m := regexp.MustCompile(`timeInterval: (\d+)s`).FindSubmatch(text); interval == nil || m == nil || string(m[1])+"000" != *interval {
+		t.Error("the data source has not the interval that metrics are sent in")
+	}
 	if text, err = os.ReadFile("../grafana/provisioning/dashboards/wiretell.yaml"); err != nil {
 		t.Fatal(err)
 	}

@@ -2,23 +2,21 @@ package live
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
+	"github.com/wiretell/wiretell/integration/dnstest"
 )
 
-// resolver answers DNS queries by the first label of the name: "good" with an
-// address, "nx" with NXDOMAIN, "fail" with SERVFAIL, "silent" not at all.
+// resolver is a name server in a namespace until the test ends; see
+// [dnstest.Serve].
 func resolver(t testing.TB, ns *netnstest.NS, at netip.Addr) {
 	t.Helper()
 	var c net.PacketConn
@@ -26,55 +24,19 @@ func resolver(t testing.TB, ns *netnstest.NS, at netip.Addr) {
 		c, err = net.ListenPacket("udp", netip.AddrPortFrom(at, 53).String())
 		return err
 	})
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		b := make([]byte, 1500)
-		for {
-			n, from, err := c.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(b[:n]) != nil || len(m.Questions) != 1 {
-				continue
-			}
-			q := m.Questions[0]
-			answer := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true}, Questions: m.Questions}
-			switch label, _, _ := strings.Cut(strings.ToLower(q.Name.String()), "."); label {
-			case "good":
-				answer.Answers = []dnsmessage.Resource{{
-					Header: dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET},
-					Body:   &dnsmessage.AResource{A: [4]byte{10, 0, 0, 7}},
-				}}
-			case "nx":
-				answer.RCode = dnsmessage.RCodeNameError
-			case "fail":
-				answer.RCode = dnsmessage.RCodeServerFailure
-			default:
-				continue
-			}
-			packed, err := answer.Pack()
-			if err == nil {
-				_, err = c.WriteTo(packed, from)
-			}
-			if err != nil && !errors.Is(err, net.ErrClosed) {
-				t.Errorf("resolver: %v", err)
-			}
+	served := make(chan error, 1)
+	go func() { served <- dnstest.Serve(c) }()
+	t.Cleanup(func() {
+		c.Close()
+		if err := <-served; err != nil {
+			t.Errorf("resolver: %v", err)
 		}
-	}()
+	})
 }
 
 // lookUp sends one query, from the namespace, and waits for what comes.
 func lookUp(t testing.TB, ns *netnstest.NS, server netip.Addr, id uint16, name string) {
 	t.Helper()
-	m := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: id, RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
-	}
-	packed, err := m.Pack()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ns.Must(t, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -83,7 +45,7 @@ func lookUp(t testing.TB, ns *netnstest.NS, server netip.Addr, id uint16, name s
 			return err
 		}
 		defer c.Close()
-		if _, err := c.Write(packed); err != nil {
+		if _, err := c.Write(dnstest.Query(id, name)); err != nil {
 			return err
 		}
 		_ = c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))

@@ -5,8 +5,8 @@
 // # Data flow
 //
 //	collector/*.txt  -> go build -> cache -> process -> *.jsonl -> pdata
-//	jaeger/*.txt     -> go build -> cache -> process -> HTTP API
-//	prometheus/*.txt -> go build -> cache -> process -> HTTP API
+//	jaeger/*.txt     -> go build -> cache -> container -> HTTP API
+//	prometheus/*.txt -> go build -> cache -> container -> HTTP API
 //
 // A peer is built once into $WIRETELL_CACHE, or into wiretell's folder in
 // [os.UserCacheDir], under a name that holds its version and a hash of what it
@@ -19,10 +19,10 @@
 //
 // The functions that build may be called from any number of tests, packages
 // and processes at once: a file lock lets one build and the others wait. A
-// started [Collector] or [Process] belongs to the test that started it.
+// started [Collector] belongs to the test that started it.
 //
 // # Limitations
 //
-// The first build needs a module proxy and some CPU minutes. A peer dies with
-// the test process on Linux; elsewhere a killed test leaves it running.
+// The first build needs a module proxy and some CPU minutes. A Collector dies
+// with the test process on Linux; elsewhere a killed test leaves it running.
 package peers

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
+	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
-	"testing"
 	"time"
 )
 
@@ -48,52 +45,8 @@ func prometheusProgram(name string, logf func(format string, args ...any)) (stri
 	return p.build(cache, logf)
 }
 
-// PrometheusOptions says how [StartPrometheus] runs Prometheus.
-type PrometheusOptions struct {
-	// In is as in [CollectorOptions].
-	In func(f func() error) error
-	// Config is a configuration file; the files that it names lie beside it.
-	Config string
-	// Port is where it answers on 127.0.0.1.
-	Port int
-	// Args are more of its flags.
-	Args []string
-}
-
-// Prometheus is a Prometheus process.
-type Prometheus struct {
-	*Process
-	// URL is its base.
-	URL string
-}
-
-// StartPrometheus starts Prometheus with a data folder of the test's, and
-// returns when it is ready. It ends the test when that fails.
-func StartPrometheus(t testing.TB, o PrometheusOptions) *Prometheus {
-	t.Helper()
-	binary, err := BuildPrometheus(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := filepath.Abs(o.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port))
-	base := "http://" + listen
-	// The folder outlives the process: t.TempDir would be removed first where
-	// the process is slow to end.
-	data, err := os.MkdirTemp("", "wiretell-prometheus-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(data) })
-	return &Prometheus{URL: base, Process: StartProcess(t, ProcessOptions{
-		Binary: binary, In: o.In, Dir: data, Ready: base + "/-/ready",
-		Args: append([]string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(data, "tsdb"),
-			"--web.listen-address=" + listen}, o.Args...),
-	})}
-}
+// Prometheus is the base URL of a Prometheus' API.
+type Prometheus string
 
 // Series is one series of a query's answer.
 type Series struct {
@@ -103,12 +56,12 @@ type Series struct {
 }
 
 // Query evaluates an expression now.
-func (p *Prometheus) Query(expr string) ([]Series, error) {
+func (p Prometheus) Query(expr string) ([]Series, error) {
 	return p.query("/api/v1/query", url.Values{"query": {expr}})
 }
 
 // QueryRange evaluates an expression every step over the time before now.
-func (p *Prometheus) QueryRange(expr string, before, step time.Duration) ([]Series, error) {
+func (p Prometheus) QueryRange(expr string, before, step time.Duration) ([]Series, error) {
 	now := time.Now()
 	seconds := func(f float64) string { return strconv.FormatFloat(f, 'f', 3, 64) }
 	return p.query("/api/v1/query_range", url.Values{
@@ -117,7 +70,7 @@ func (p *Prometheus) QueryRange(expr string, before, step time.Duration) ([]Seri
 	})
 }
 
-func (p *Prometheus) query(path string, form url.Values) ([]Series, error) {
+func (p Prometheus) query(path string, form url.Values) ([]Series, error) {
 	type sample [2]any // time, value as text
 	var data struct {
 		Result []struct {
@@ -126,7 +79,7 @@ func (p *Prometheus) query(path string, form url.Values) ([]Series, error) {
 			Values []sample
 		}
 	}
-	if err := p.get(p.URL+path+"?"+form.Encode(), &data); err != nil {
+	if err := get(string(p)+path+"?"+form.Encode(), &data); err != nil {
 		return nil, err
 	}
 	var all []Series
@@ -149,13 +102,15 @@ func (p *Prometheus) query(path string, form url.Values) ([]Series, error) {
 }
 
 // Names returns the names of all metrics that it has.
-func (p *Prometheus) Names() (names []string, err error) {
-	return names, p.get(p.URL+"/api/v1/label/__name__/values", &names)
+func (p Prometheus) Names() (names []string, err error) {
+	return names, get(string(p)+"/api/v1/label/__name__/values", &names)
 }
 
+var client = &http.Client{Timeout: 30 * time.Second}
+
 // get decodes the field "data" of an answer of Prometheus' or Jaeger's API.
-func (p *Process) get(address string, data any) error {
-	response, err := p.client.Get(address)
+func get(address string, data any) error {
+	response, err := client.Get(address)
 	if err != nil {
 		return err
 	}
@@ -183,11 +138,11 @@ type Alert struct {
 }
 
 // Alerts returns all alerting rules by name.
-func (p *Prometheus) Alerts() (map[string]Alert, error) {
+func (p Prometheus) Alerts() (map[string]Alert, error) {
 	var data struct {
 		Groups []struct{ Rules []Alert }
 	}
-	if err := p.get(p.URL+"/api/v1/rules?type=alert", &data); err != nil {
+	if err := get(string(p)+"/api/v1/rules?type=alert", &data); err != nil {
 		return nil, err
 	}
 	all := map[string]Alert{}
