@@ -21,9 +21,11 @@ func neverAccept(port int) error {
 	return unix.Listen(fd, 0)
 }
 
+// held keeps connections from being closed as garbage.
+var held []net.Conn
+
 // fillBacklog connects to where nobody accepts: SYNs are sent again.
 func fillBacklog(at string) {
-	var held []net.Conn
 	for {
 		if c, err := net.DialTimeout("tcp", at, 4*time.Second); err == nil {
 			held = append(held, c)
