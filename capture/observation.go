@@ -99,6 +99,10 @@ type ConnOpened struct {
 	// SYNData is how many bytes the client's SYN carried (TCP Fast Open, RFC
 	// 7413), and SYNDataTaken how many of them the SYN-ACK acknowledged.
 	SYNData, SYNDataTaken int
+	// Called is where a connection was meant to go that was redirected to its
+	// server, as a mesh does; its port is 0 of others. One that has it is stated
+	// in a terse Book, too.
+	Called Endpoint
 }
 
 // ConnFailed states that a connection was never established.

@@ -231,7 +231,14 @@ func meshFixtures() []fixture {
 			w.kernel.Established = []capture.SocketPair{{Local: endpoint("127.0.0.6:4000"), Remote: endpoint("127.0.0.1:8080")}}
 		}, cause: (*world).healthy, undo: func(w *world) { w.listen("[::]:8080") }, want: map[string]any{"mesh": "linkerd", "proxy_user": false, "passthrough": true}},
 		{id: "MESH-02", also: []string{"OK-00"}, cause: func(w *world) { w.healthy(); w.snap.Twins.Linked += 9; w.snap.Twins.Ambiguous += 2 }, want: map[string]any{"linked": int64(9), "ambiguous": int64(2), "evicted": int64(0)}},
-		{id: "MESH-03", also: []string{"MESH-01", "OK-00"}, setup: istio, cause: func(w *world) { w.healthy(); w.requests(15001, capture.RoleBoth, 10) }, subject: Subject{Port: 15001, Interface: "lo"}, want: map[string]any{"mesh": "istio", "packets": int64(20)}},
+		{id: "MESH-03", also: []string{"MESH-01", "OK-00"}, setup: istio, cause: func(w *world) {
+			w.healthy()
+			w.requests(15001, capture.RoleBoth, 10)
+			for _, called := range []string{"10.96.0.9:80", "10.96.0.5:8080", "10.96.0.9:80"} {
+				w.tree.Observe(&capture.ConnOpened{Conn: capture.Conn{Server: capture.Endpoint{Port: 15001}, Role: capture.RoleBoth}, Called: capture.EndpointOf(netip.MustParseAddrPort(called))})
+			}
+			w.tree.Observe(&capture.ConnOpened{Conn: capture.Conn{Server: capture.Endpoint{Port: 15001}, Role: capture.RoleBoth}})
+		}, subject: Subject{Port: 15001, Interface: "lo"}, want: map[string]any{"mesh": "istio", "packets": int64(20), "destinations": "10.96.0.5:8080, 10.96.0.9:80"}},
 		{id: "MESH-04", quiet: true, cause: func(w *world) { w.healthy(); w.meshHello(8443, 2) }, subject: inbound(8443), want: map[string]any{"client_hellos": int64(2)}},
 		{id: "MESH-05", also: []string{"MESH-01"}, setup: istio, cause: func(w *world) {
 			w.healthy()

@@ -167,11 +167,11 @@ func hiddenDestinationLeaf() Leaf {
 		ID: "MESH-03", Title: "The mesh hides where calls go", Class: Mesh, Severity: Info, Confidence: Certain,
 		Path:      []Step{{"Is there a proxy of a mesh?", "yes"}, {"Do calls of the application go through it?", "yes, redirected on loopback"}},
 		Condition: "a mesh's proxy is there, and packets with payload pass over loopback to the port that calls are redirected to",
-		Meaning:   "On loopback the destination of every call is the proxy. Where it was meant to go stands in the Host header only.",
+		Meaning:   "On loopback the destination of every call is the proxy. Where it was meant to go is where its answers come from, as the redirection is undone for them, and stands in the Host header.",
 		Guard:     "Needs the proxy's listeners, so that another program on that port is not taken for it.",
 		Raise:     1, Clear: 20, Live: true, Once: true,
-		Evidence: []Key{{Name: "mesh", Description: "istio or linkerd"}, {Name: "packets", Description: "packets with payload to and from the proxy"}},
-		Body:     "Calls of the application pass the proxy of {{mesh}} on port {{port}}: their destination is told by the Host header only.",
+		Evidence: []Key{{Name: "mesh", Description: "istio or linkerd"}, {Name: "packets", Description: "packets with payload to and from the proxy"}, {Name: "destinations", Description: "where connections were meant to go whose opening was captured, since the start", Volatile: true}},
+		Body:     "Calls of the application pass the proxy of {{mesh}} on port {{port}}[[, on their way to {{destinations}}]].",
 		Remedy:   Remedy{Summary: "Nothing to mend."},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			m := v.mesh()
@@ -181,7 +181,11 @@ func hiddenDestinationLeaf() Leaf {
 				}
 				for j := range v.ports {
 					if p := &v.ports[j]; p.Port == capture.Meshes[i].Outbound && p.Role == capture.RoleBoth && p.payload() > 0 {
-						emit(hit{subject: p.subject(), evidence: []Evidence{text("mesh", m.name), number("packets", p.payload())}})
+						ev := []Evidence{text("mesh", m.name), number("packets", p.payload())}
+						if s := p.seen; s != nil && len(s.called) > 0 {
+							ev = append(ev, text("destinations", list(s.called, s.moreNames)))
+						}
+						emit(hit{subject: p.subject(), evidence: ev})
 					}
 				}
 			}

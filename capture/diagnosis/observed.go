@@ -60,9 +60,10 @@ type observed struct {
 // portSeen is what was observed on one port.
 type portSeen struct {
 	names, alpn []string // of ClientHellos
-	moreNames   uint64
-	version     uint16 // of the last hello
-	alert       uint8  // the last fatal one
+	called      []string // where redirected connections were meant to go
+	moreNames   uint64   // that found no room in the lists
+	version     uint16   // of the last hello
+	alert       uint8    // the last fatal one
 	alertFrom   capture.Side
 	idle        [2]time.Duration // shortest and longest before an idleRace
 	ech         uint64
@@ -122,6 +123,8 @@ func (o *observed) observe(ob capture.Observation) {
 		if ob.Protocol == capture.ProtocolTLS && ob.From == capture.Server && ob.Why == capture.ReasonSwitchedProtocol {
 			o.happened(&ob.Conn, plainAnswer)
 		}
+	case *capture.ConnOpened:
+		o.opened(ob)
 	case *capture.ConnFailed:
 		o.failed(ob)
 	case *capture.ConnReset:
@@ -263,6 +266,16 @@ func (o *observed) port(c *capture.Conn) *portSeen {
 		o.ports[k] = p
 	}
 	return p
+}
+
+// opened takes note of where a redirected connection was meant to go.
+func (o *observed) opened(c *capture.ConnOpened) {
+	if c.Called.Port == 0 {
+		return
+	}
+	if p := o.port(&c.Conn); p != nil {
+		p.called = p.remember(p.called, []byte(c.Called.String()))
+	}
 }
 
 func (o *observed) hello(h *capture.TLSHello) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/capturetest"
+	"github.com/wiretell/wiretell/capture/observer"
 )
 
 // TestResetHits: a reset hits the exchange in flight: one that waits, or the last
@@ -54,5 +55,27 @@ func TestResetHits(t *testing.T) {
 				t.Errorf("it hits exchange %d (%q), want %d (%q)", got.Number, got.TraceParent, want, wantParent)
 			}
 		})
+	}
+}
+
+// TestTerseStatesRedirects: of connections that were opened a terse Book states
+// those that were redirected, which the diagnosis names.
+func TestTerseStatesRedirects(t *testing.T) {
+	s, err := capturetest.ReadScript("testdata/scripts/redirected.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := observe(capturetest.NewSource(s.Segments), func(c *observer.Config) { c.Terse = true })
+	opened := of[*capture.ConnOpened](r)
+	if len(opened) != 1 || opened[0].Called.String() != "10.0.0.9:80" {
+		t.Errorf("opened: %v", opened)
+	}
+	s, err = capturetest.ReadScript("testdata/scripts/reset_in_flight.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = observe(capturetest.NewSource(s.Segments), func(c *observer.Config) { c.Terse = true })
+	if opened := of[*capture.ConnOpened](r); len(opened) != 0 {
+		t.Errorf("opened, and not redirected: %v", opened)
 	}
 }

@@ -146,6 +146,7 @@ func New(cfg Config, src capture.Source) *Observer {
 	if cfg.TCP.Sniff == nil {
 		cfg.TCP.Sniff = sniffClient
 	}
+	cfg.TCP.Called = o.redirects.called
 	o.conns = tcp.New(cfg.TCP, &o.book, o.open)
 	o.http1 = http1.NewPool(cfg.HTTP1, &o.book)
 	o.tls = tls.NewPool(tls.Config{}, &o.book)

@@ -62,6 +62,14 @@ func (r *redirects) add(client capture.Endpoint, to redirect) {
 	r.by[client] = to
 }
 
+// called returns where c was meant to go, with port 0 when it was not redirected.
+func (r *redirects) called(c *capture.Conn) capture.Endpoint {
+	if e, ok := r.by[c.Client]; ok && e.to == c.Server {
+		return e.called
+	}
+	return capture.Endpoint{}
+}
+
 // back gives a segment that comes back the source that its connection knows.
 func (r *redirects) back(p *capture.Packet) {
 	e, ok := r.by[p.Flow.Dst]

@@ -52,6 +52,9 @@ type Config struct {
 	// IsServerPort, when set, tells whether something is known to listen there.
 	// It helps to tell the sides of a connection whose SYN was not seen.
 	IsServerPort func(capture.Endpoint) bool
+	// Called, when set, returns where a connection was meant to go that was
+	// redirected, with port 0 of others.
+	Called func(*capture.Conn) capture.Endpoint
 	// Sniff, when set, looks at the first payload of a connection whose SYN was
 	// not seen, and tells whether a client sent it, if that is known.
 	Sniff func(b []byte) (fromClient, known bool)

@@ -358,9 +358,13 @@ func (t *Table) progress(c *conn, from capture.Side, p *capture.Packet) {
 		took = max(p.Time.Sub(c.id.Start), 0)
 		c.quality.Connected(took)
 	}
-	if b := t.book.Full(); b != nil {
+	var called capture.Endpoint
+	if t.cfg.Called != nil {
+		called = t.cfg.Called(&c.id)
+	}
+	if b := t.book.Batch; b != nil && (!t.book.Terse || called.Port != 0) {
 		e := b.ConnOpened()
-		e.Conn, e.At = c.id, p.Time
+		e.Conn, e.At, e.Called = c.id, p.Time, called
 		e.Handshake = took
 		if c.attempts > 0 && sv.rttAt != 0 {
 			e.ServerTime = max(sv.rttAt.Sub(c.id.Start), 0)

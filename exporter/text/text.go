@@ -95,6 +95,9 @@ func (x *Exporter) observation(o capture.Observation) {
 	case *capture.ConnOpened:
 		l.begin(o.At, "opened")
 		l.conn(&o.Conn)
+		if o.Called.Port != 0 {
+			l.str("called", o.Called.String())
+		}
 		l.dur("handshake", o.Handshake)
 		if o.ServerTime > 0 {
 			l.dur("syn_to_synack", o.ServerTime)
