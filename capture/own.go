@@ -7,7 +7,7 @@ import (
 )
 
 // OwnFlow is one of wiretell's own sockets: the local port it was bound to
-// before it connected, and the peer.
+// before it connected, and the peer, which is not valid while it is not known.
 type OwnFlow struct {
 	Transport Transport
 	LocalPort uint16
@@ -100,15 +100,15 @@ func (o *OwnFlows) Has(p *Packet) bool {
 		return true
 	}
 	set := o.set.Load()
-	if set == nil {
-		return false
-	}
-	_, out := (*set)[ownKey{p.Transport, f.Src.Port, peerOf(f.Dst)}]
-	if out {
+	return set != nil && (holds(*set, p.Transport, f.Src.Port, f.Dst) || holds(*set, p.Transport, f.Dst.Port, f.Src))
+}
+
+func holds(set map[ownKey]int, t Transport, local uint16, peer Endpoint) bool {
+	if _, ok := set[ownKey{t, local, peerOf(peer)}]; ok {
 		return true
 	}
-	_, in := (*set)[ownKey{p.Transport, f.Dst.Port, peerOf(f.Src)}]
-	return in
+	_, ok := set[ownKey{t, local, Endpoint{}}]
+	return ok
 }
 
 // listens reports whether one end of p is where wiretell listens. The other

@@ -50,6 +50,15 @@ func TestOwnFlows(t *testing.T) {
 	if has(TCP, out) || !has(UDP, out) {
 		t.Error("transports mixed up")
 	}
+	unknown := OwnFlow{Transport: TCP, LocalPort: 40000}
+	own.Add(unknown)
+	if !has(TCP, out) || !has(TCP, other.Reverse()) || has(UDP, other) {
+		t.Error("a socket whose peer is not known is known by its port")
+	}
+	own.Remove(unknown)
+	if has(TCP, out) {
+		t.Error("a socket whose peer is not known is still there")
+	}
 	if n := testing.AllocsPerRun(100, func() { has(UDP, out) }); n != 0 {
 		t.Errorf("Has allocates %v", n)
 	}

@@ -236,7 +236,7 @@ func TestBinaryHoldsNoMore(t *testing.T) {
 	inCollector := dependencies(t, "./exporter/wiretellreceiver")
 	for _, dep := range []string{
 		module + "/exporter/wiretellreceiver", "go.opentelemetry.io/collector/receiver", "go.opentelemetry.io/collector/consumer",
-		"go.opentelemetry.io/collector/confmap", "go.opentelemetry.io/collector/component/componentstatus", "github.com/knadh/koanf/v2",
+		"go.opentelemetry.io/collector/confmap", "go.opentelemetry.io/collector/component/componentstatus", "go.opentelemetry.io/collector/receiver/receiverhelper", "github.com/knadh/koanf/v2",
 	} {
 		if slices.Contains(linked, dep) {
 			t.Errorf("cmd/wiretell is linked with %s", dep)

@@ -73,6 +73,9 @@ type Config struct {
 	// HeaderBytes is how many bytes are kept of a frame that Filter does not
 	// match (default DefaultHeaderBytes).
 	HeaderBytes int
+	// EachBlock, when set, is called by Next before it returns the first frame of
+	// a block: what it finds out is known of every frame that it concerns.
+	EachBlock func()
 }
 
 func (c *Config) setDefaults() {

@@ -35,8 +35,11 @@ type Source struct {
 
 	retire time.Duration
 	idling time.Duration // Config.IdleTimeout
-	notes  []Note
-	state  atomic.Uint32
+
+	eachBlock func() // Config.EachBlock
+
+	notes []Note
+	state atomic.Uint32
 
 	raw    syscall.RawConn
 	poll   func(uintptr) bool // s.pollRings, bound once
@@ -75,7 +78,7 @@ func Open(c Config) (*Source, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("capture configuration: %w", err)
 	}
-	s := &Source{sockets: &sockets{}, retire: c.RetireTimeout, idling: c.IdleTimeout, leaving: c.LeftTimeout}
+	s := &Source{sockets: &sockets{}, retire: c.RetireTimeout, idling: c.IdleTimeout, leaving: c.LeftTimeout, eachBlock: c.EachBlock}
 	if err := s.open(&c); err != nil {
 		s.release()
 		return nil, err
@@ -237,6 +240,9 @@ func (s *Source) advance(f *capture.Frame) error {
 		}
 		if s.pick() {
 			s.idled = false
+			if s.eachBlock != nil {
+				s.eachBlock()
+			}
 			return nil
 		}
 		if s.quieted && s.drained() {

@@ -79,7 +79,7 @@ func (p *Pipeline) Open(s *Settings, l *Live) (src *afpacket.Source, err error) 
 	}
 	cfg.SnapshotEvery = time.Second
 	p.Observer = cfg
-	ring := afpacket.Config{Interfaces: l.Interfaces, RingBytes: l.RingMiB << 20, SnapLen: l.SnapLen}
+	ring := afpacket.Config{Interfaces: l.Interfaces, RingBytes: l.RingMiB << 20, SnapLen: l.SnapLen, EachBlock: p.EachBlock}
 	facts := &p.Desk.Facts
 	facts.Live, facts.Interfaces, facts.RingAsked, facts.Snaplen = true, l.Interfaces, l.RingMiB<<20, l.SnapLen
 	facts.Own, facts.Selection = &p.Own, s.Select

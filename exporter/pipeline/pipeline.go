@@ -21,6 +21,8 @@ type Pipeline struct {
 	Observer observer.Config
 	Desk     exporter.Desk
 	Own      capture.OwnFlows
+	// EachBlock is as in afpacket.Config.
+	EachBlock func()
 	// Live is false of files, which are in no hurry: nothing is dropped.
 	Live bool
 	// Terse says that nobody but the diagnosis listens.

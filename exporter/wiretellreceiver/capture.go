@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
 
 	"github.com/wiretell/wiretell/capture"
@@ -24,6 +25,7 @@ import (
 type capturing struct {
 	cfg    *Config
 	log    *zap.Logger
+	report *receiverhelper.ObsReport
 	forget func()
 
 	traces, metrics, logs otel.Sink // nil in no pipeline
@@ -54,6 +56,7 @@ func (c *capturing) Start(_ context.Context, host component.Host) error {
 // start opens the capture and lets it run; c.mu is held.
 func (c *capturing) start() error {
 	p := new(pipeline.Pipeline)
+	p.EachBlock = (&ownSockets{flows: &p.Own}).look
 	opened, err := p.Open(&c.cfg.Settings, &c.cfg.Live)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
 
 	"github.com/wiretell/wiretell/exporter/otel"
 )
@@ -26,18 +27,30 @@ func NewFactory() receiver.Factory {
 	const stability = component.StabilityLevelDevelopment
 	return receiver.NewFactory(component.MustNewType("wiretell"), defaultConfig,
 		receiver.WithTraces(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
-			c := s.capture(set, cfg)
-			c.traces = sink(new(ptrace.ProtoUnmarshaler).UnmarshalTraces, next.ConsumeTraces)
+			c, err := s.capture(set, cfg)
+			if err != nil {
+				return nil, err
+			}
+			c.traces = sink(new(ptrace.ProtoUnmarshaler).UnmarshalTraces, next.ConsumeTraces,
+				operation[ptrace.Traces]{c.report.StartTracesOp, ptrace.Traces.SpanCount, c.report.EndTracesOp})
 			return c, nil
 		}, stability),
 		receiver.WithMetrics(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-			c := s.capture(set, cfg)
-			c.metrics = sink(new(pmetric.ProtoUnmarshaler).UnmarshalMetrics, next.ConsumeMetrics)
+			c, err := s.capture(set, cfg)
+			if err != nil {
+				return nil, err
+			}
+			c.metrics = sink(new(pmetric.ProtoUnmarshaler).UnmarshalMetrics, next.ConsumeMetrics,
+				operation[pmetric.Metrics]{c.report.StartMetricsOp, pmetric.Metrics.DataPointCount, c.report.EndMetricsOp})
 			return c, nil
 		}, stability),
 		receiver.WithLogs(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
-			c := s.capture(set, cfg)
-			c.logs = sink(new(plog.ProtoUnmarshaler).UnmarshalLogs, next.ConsumeLogs)
+			c, err := s.capture(set, cfg)
+			if err != nil {
+				return nil, err
+			}
+			c.logs = sink(new(plog.ProtoUnmarshaler).UnmarshalLogs, next.ConsumeLogs,
+				operation[plog.Logs]{c.report.StartLogsOp, plog.Logs.LogRecordCount, c.report.EndLogsOp})
 			return c, nil
 		}, stability))
 }
@@ -50,26 +63,40 @@ type shared struct {
 }
 
 // capture returns the capture of cfg, which it makes for the first that asks.
-func (s *shared) capture(set receiver.Settings, cfg component.Config) *capturing {
+func (s *shared) capture(set receiver.Settings, cfg component.Config) (*capturing, error) {
 	c := cfg.(*Config)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.captures[c] == nil {
-		s.captures[c] = &capturing{cfg: c, log: set.Logger, forget: func() {
+		report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
+		if err != nil {
+			return nil, err
+		}
+		s.captures[c] = &capturing{cfg: c, log: set.Logger, report: report, forget: func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			delete(s.captures, c)
 		}}
 	}
-	return s.captures[c]
+	return s.captures[c], nil
+}
+
+// operation is how a Collector hears of records that a receiver hands on.
+type operation[T any] struct {
+	start func(context.Context) context.Context
+	count func(T) int
+	end   func(ctx context.Context, format string, count int, err error)
 }
 
 // sink hands what a batch holds to the next consumer.
-func sink[T any](unmarshal func([]byte) (T, error), consume func(context.Context, T) error) otel.Sink {
+func sink[T any](unmarshal func([]byte) (T, error), consume func(context.Context, T) error, op operation[T]) otel.Sink {
 	return func(ctx context.Context, data []byte) error {
 		records, err := unmarshal(data)
 		if err == nil {
+			n := op.count(records) // before they are another's
+			ctx := op.start(ctx)
 			err = consume(ctx, records)
+			op.end(ctx, "protobuf", n, err)
 			if err == nil || !consumererror.IsPermanent(err) {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -35,7 +37,42 @@ import (
 	"github.com/wiretell/wiretell/capture/capturetest/netnstest"
 )
 
-func TestMain(m *testing.M) { os.Exit(netnstest.Main(m)) }
+// requester makes this program another process: one that makes so many requests
+// of a URL, or, of 0, one that must fail.
+const requester = "WIRETELL_TEST_REQUESTER"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(requester); url != "" {
+		n, url, _ := strings.Cut(url, " ")
+		if err := request(http.DefaultClient, url, n); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(netnstest.Main(m))
+}
+
+func request(client *http.Client, url, times string) error {
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		if r, err := client.Get(url); err == nil {
+			r.Body.Close()
+			return errors.New("a server that is closed answers")
+		}
+	}
+	for i := range n {
+		r, err := client.Get(fmt.Sprintf("%s/%d", url, i))
+		if err != nil {
+			return err
+		}
+		r.Body.Close()
+	}
+	return nil
+}
 
 // collector is the part of a Collector that a receiver meets: consumers of its
 // three signals, and a host for each of its parts.
@@ -49,6 +86,8 @@ type collector struct {
 	log *zap.Logger // nil logs nothing
 	// fatal, when set, takes fatal errors, and waits until they are read.
 	fatal chan error
+
+	telemetry *componenttest.Telemetry // of the Collector itself
 
 	parts []component.Component
 	mu    sync.Mutex
@@ -88,7 +127,9 @@ func (c *collector) create(t *testing.T, cfg *Config) {
 		t.Fatal(err)
 	}
 	f := NewFactory()
-	set := receiver.Settings{ID: component.NewID(f.Type()), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
+	c.telemetry = componenttest.NewTelemetry()
+	t.Cleanup(func() { _ = c.telemetry.Shutdown(context.Background()) }) // it is nobody's but this test's
+	set := receiver.Settings{ID: component.NewID(f.Type()), TelemetrySettings: c.telemetry.NewTelemetrySettings()}
 	if c.log != nil {
 		set.Logger = c.log
 	}
@@ -164,6 +205,19 @@ func (c *collector) sum(name string, pairs ...string) (sum float64) {
 	return sum
 }
 
+// counted returns a counter of the Collector's own metrics.
+func (c *collector) counted(t *testing.T, name string) (sum int64) {
+	t.Helper()
+	m, err := c.telemetry.GetMetric(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+		sum += p.Value
+	}
+	return sum
+}
+
 // attribute returns the text of an attribute, "" of one that is missing.
 func attribute(m pcommon.Map, key string) string {
 	if v, ok := m.Get(key); ok {
@@ -188,8 +242,8 @@ func (c *collector) records(event string) (out []plog.LogRecord) {
 	return out
 }
 
-// call makes n requests over loopback, and one that nobody answers.
-func call(t *testing.T, n int) {
+// serve is a server on loopback.
+func serve(t testing.TB) *httptest.Server {
 	t.Helper()
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {
@@ -198,22 +252,26 @@ func call(t *testing.T, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	client := server.Client()
-	for i := range n {
-		r, err := client.Get(fmt.Sprintf("%s/%d", server.URL, i))
-		if err != nil {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+}
+
+// call has another process make n requests over loopback, and one that nobody
+// answers.
+func call(t *testing.T, n int) {
+	t.Helper()
+	server := serve(t)
+	for _, times := range []int{n, 0} {
+		if err := netnstest.Command(fmt.Sprintf("%s=%d %s", requester, times, server.URL)).Run(); err != nil {
 			t.Fatal(err)
 		}
-		r.Body.Close()
+		server.Close()
 	}
-	server.Close()
-	if r, err := client.Get(server.URL); err == nil {
-		r.Body.Close()
-		t.Fatal("a server that is closed answers")
-	}
-	time.Sleep(300 * time.Millisecond) // the ring's blocks are handed over every 100 ms
+	time.Sleep(settle)
 }
+
+// settle is when frames were surely read: the ring's blocks are handed over every
+// 100 ms.
+const settle = 300 * time.Millisecond
 
 func config() *Config {
 	c := defaultConfig().(*Config)
@@ -268,6 +326,16 @@ func TestSignals(t *testing.T) {
 		if imbalance := c.sum("wiretell.ledger.imbalance"); exported != n || imbalance != 0 {
 			t.Errorf("%v spans are said to be exported, the books are out by %v", exported, imbalance)
 		}
+		for name, want := range map[string]int{
+			"otelcol_receiver_accepted_spans":         n,
+			"otelcol_receiver_accepted_metric_points": c.metrics.DataPointCount(),
+			"otelcol_receiver_accepted_log_records":   c.logs.LogRecordCount(),
+			"otelcol_receiver_refused_spans":          0,
+		} {
+			if got := c.counted(t, name); got != int64(want) {
+				t.Errorf("%s is %d, want %d", name, got, want)
+			}
+		}
 		if len(c.told) != 0 {
 			t.Errorf("told %v of a capture that went well", c.told[0].Err())
 		}
@@ -307,6 +375,9 @@ func TestPressure(t *testing.T) {
 			c.shutdown(t)
 			if got := c.traces.SpanCount(); got != tt.spans {
 				t.Errorf("%d spans arrived, want %d", got, tt.spans)
+			}
+			if accepted, refused := c.counted(t, "otelcol_receiver_accepted_spans"), c.counted(t, "otelcol_receiver_refused_spans"); accepted != int64(tt.spans) || refused < n {
+				t.Errorf("the Collector counts %d spans as accepted and %d as refused, want %d and at least %d", accepted, refused, tt.spans, n)
 			}
 			if got := c.sum("wiretell.export.records", "wiretell.export.signal", "traces", "wiretell.reason", "rejected"); got != tt.rejected {
 				t.Errorf("%v spans are said to be rejected, want %v", got, tt.rejected)
