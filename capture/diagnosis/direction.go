@@ -19,7 +19,7 @@ func oneWayLeaf() Leaf {
 		Meaning:    "TCP always answers, if only with acknowledgements or resets. Where only one direction is seen the other is hidden: by the filter, by asymmetric routing, or by a bypass.",
 		Guard:      "Drops hide packets too: without proof that the filter is to blame, any drop keeps the leaf silent. Loopback is left out of that. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike. Connections of a port count when they have ended, and only from 5 packets with payload on: the other side may have been about to answer.",
 		Thresholds: []Threshold{{"packets", "packets", 20, 20}, {"payload", "packets with payload on the port", 3, 1}},
-		Raise:      2, Clear: 1, Live: true, File: true,
+		Raise:      2, Clear: 1, Live: true, File: true, Caveat: true,
 		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen; with payload, of a port"}, {Name: "way", Description: "the direction that is seen"},
 			{Name: "where", Description: "the interface or port"}, {Name: "filter", Description: "the filter, where it is to blame"}},
 		Body:   "Only {{way}} packets are visible on {{where}} ({{seen TCP packet|TCP packets}}, none the other way)[[: the filter ({{filter}}) selects one half of each connection]].",

@@ -79,7 +79,7 @@ type Finding struct {
 	Body       string   // one sentence for a person
 	Evidence   []Evidence
 	Remedy     Remedy
-	Caveats    []string // ids of quality leaves that hold at the same time
+	Caveats    []string // ids of leaves that hold at the same time and say that the capture is not whole
 	At, Since  capture.Time
 
 	said bool // see Unsaid

@@ -66,6 +66,9 @@ type Leaf struct {
 	// Blind says that the leaf needs no captured packet, so that it is evaluated
 	// even where wiretell may not capture.
 	Blind bool
+	// Caveat says that the capture is not whole where the leaf holds, as all of
+	// class Quality say: others are to be read with that in mind.
+	Caveat bool
 	// Once says that the leaf is about a setting: it is published when it is
 	// raised and when it changes, without heartbeats.
 	Once     bool

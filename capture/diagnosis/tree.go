@@ -417,11 +417,12 @@ func (t *Tree) publish(v *view) []Finding {
 	return out
 }
 
-// caveats returns the ids of the quality leaves that hold.
+// caveats returns the ids of the leaves that hold and say that the capture is not
+// whole.
 func (t *Tree) caveats() []string {
 	var ids []string
 	for i := range t.leaves {
-		if t.leaves[i].Class != Quality {
+		if l := &t.leaves[i]; l.Class != Quality && !l.Caveat {
 			continue
 		}
 		for j := range t.entries[i] {
@@ -437,7 +438,7 @@ func (t *Tree) caveats() []string {
 // caveatsFor returns the caveats that apply to a leaf: those that rest on
 // counted packets.
 func caveatsFor(l *Leaf, all []string) []string {
-	if l.Blind || l.Class == Quality || l.Class == Permission || l.Class == Export {
+	if l.Blind || l.Caveat || l.Class == Quality || l.Class == Permission || l.Class == Export {
 		return nil
 	}
 	return all

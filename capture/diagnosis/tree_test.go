@@ -200,6 +200,24 @@ func TestCaveats(t *testing.T) {
 	}
 }
 
+// TestOneSideIsACaveat: a connect without answer says little where the answers of
+// other connections are hidden as well.
+func TestOneSideIsACaveat(t *testing.T) {
+	w := newWorld(t)
+	w.run(2, func(w *world) {
+		w.unanswered(8080, capture.ReasonShutdown, 9).OneWay[capture.Client] += 9
+		for range 5 {
+			w.tree.Observe(&capture.ConnFailed{Conn: capture.Conn{Server: endpoint("10.0.0.9:5432"), Role: capture.RoleClient}, Why: capture.ReasonTimedOut, Attempts: 3})
+		}
+	})
+	if f, held := w.held("NET-SYN-01"); !held || !slices.Equal(f.Caveats, []string{"DIR-01"}) {
+		t.Errorf("NET-SYN-01: held %v, caveats %v, want DIR-01", held, f.Caveats)
+	}
+	if f, held := w.held("DIR-01"); !held || len(f.Caveats) != 0 {
+		t.Errorf("DIR-01: held %v, caveats %v, want none", held, f.Caveats)
+	}
+}
+
 // TestFinalKeepsWhatHolds: what held in the last window is told at the end even
 // where it is little over the whole run; that the pod was idle lately is not.
 func TestFinalKeepsWhatHolds(t *testing.T) {
