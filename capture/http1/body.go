@@ -187,9 +187,15 @@ func (p *Parser) upgrade() {
 // skipBody passes over body bytes without looking at them.
 func (p *Parser) skipBody(s *stream, g *segment) {
 	m := s.msg
-	if m.body == 0 && s.state == stateLength && p.noBody(m, g) {
-		p.endBodiless(s, m)
-		return
+	if m.body == 0 && s.state == stateLength {
+		if p.noBody(m, g) {
+			p.endBodiless(s, m)
+			return
+		}
+		if p.withheld(m, g) {
+			p.finish(s, g.from, g.at, g.offset())
+			return
+		}
 	}
 	n := len(g.b) - g.i
 	if s.state != stateClose && int64(n) > m.remain {
@@ -208,6 +214,17 @@ func (p *Parser) noBody(m *message, g *segment) bool {
 		return false
 	}
 	ok, _ := headAt(g.b, capture.Server, false)
+	return ok
+}
+
+// withheld reports whether the client does not send the body that it announced
+// with "Expect: 100-continue" (RFC 9110, section 10.1.1), since it has a final
+// response already: where the body should begin another request does.
+func (p *Parser) withheld(m *message, g *segment) bool {
+	if !m.head.expects || m.x == nil || !m.x.responseDone || m.x.interim > 0 || g.i > 0 || g.at.Acked < m.x.end {
+		return false
+	}
+	ok, _ := headAt(g.b, capture.Client, false)
 	return ok
 }
 

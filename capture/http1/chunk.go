@@ -13,6 +13,10 @@ import (
 // RFC 9112, section 7.1. A lone LF ends a line, as in a head.
 func (p *Parser) readChunk(s *stream, g *segment) {
 	m := s.msg
+	if m.body == 0 && m.digits == 0 && s.state == stateChunkSize && p.withheld(m, g) {
+		p.finish(s, g.from, g.at, g.offset())
+		return
+	}
 	b := g.rest()
 	m.last = g.at.Time
 	i := 0

@@ -22,6 +22,7 @@ type head struct {
 	long        bool // the line at hand is too long and is skipped to its end
 	started     bool // the start line has been read
 	interim     bool // 1xx other than 101
+	expects     bool // the client waits for a word of the server before it sends the body
 }
 
 type fieldID uint8
@@ -36,6 +37,7 @@ const (
 	fieldContentLength
 	fieldTransferEncoding
 	fieldUserAgent
+	fieldExpect
 )
 
 // fieldOf tells which field name is; name is not empty. Most names differ in
@@ -45,6 +47,10 @@ func fieldOf(name []byte) fieldID {
 	case 4:
 		if string(name) == "Host" || equalFold(name, "host") {
 			return fieldHost
+		}
+	case 6:
+		if name[0]|0x20 == 'e' && equalFold(name, "expect") {
+			return fieldExpect
 		}
 	case 10:
 		switch name[0] | 0x20 {
@@ -122,6 +128,8 @@ func (m *message) value(pool *Pool, id fieldID, name, value []byte, request bool
 		h.contentLength(value)
 	case fieldTransferEncoding:
 		h.transferEncoding(value, request)
+	case fieldExpect:
+		h.expects = request && equalFold(value, "100-continue")
 	}
 	if m.x != nil && !h.large && !h.interim && pool.book.Full() != nil {
 		m.keep(pool, id, name, value, request)

@@ -141,6 +141,31 @@ func TestFields(t *testing.T) {
 	expect(t, got, "error client bad_header", "POST /a 0/36 > 200 0/38", "GET /b @h 0/28 > 200 0/38")
 }
 
+// RFC 9110, section 10.1.1: who waits for 100 (Continue) before it sends a body
+// may not send it at all when a final response comes in its place.
+func TestWithheldBody(t *testing.T) {
+	refused := "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+	for framing, body := range map[string]string{"Content-Length: 5\r\n": "12345", "Transfer-Encoding: chunked\r\n": "5\r\n12345\r\n0\r\n\r\n"} {
+		ask := func(target string) packet {
+			return c("PUT " + target + " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + framing + "\r\n")
+		}
+		head := len(ask("/a").data)
+		withheld := fmt.Sprintf("PUT /a @h 0/%d > 401 0/48", head)
+		sent := fmt.Sprintf("PUT /b @h 5/%d > 200 0/38", head+len(body))
+		got := newRig(t, Config{}, false).run(ask("/a"), s(refused), ask("/b"), s("HTTP/1.1 100 Continue\r\n\r\n"), c(body), s(ok))
+		expect(t, got, withheld, sent+" interim=1")
+		got = newRig(t, Config{}, false).run(ask("/a"), s(refused), ask("/b"), c(body), s(ok))
+		expect(t, got, withheld, sent)
+		// A body that comes all the same.
+		got = newRig(t, Config{}, false).run(ask("/a"), s(refused), c(body), ask("/b"), c(body), s(ok))
+		expect(t, got, fmt.Sprintf("PUT /a @h 5/%d > 401 0/48", head+len(body)), sent)
+	}
+	// Without the field what looks like a request is the body.
+	get := "GET /c HTTP/1.1\r\nHost: h\r\n\r\n"
+	got := newRig(t, Config{}, false).run(c("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 28\r\n\r\n"), s(refused), c(get))
+	expect(t, got, "PUT /a @h 28/76 > 401 0/48")
+}
+
 // RFC 9112, sections 6.1 to 6.3.
 func TestRequestBodyLength(t *testing.T) {
 	head := func(fields string) string { return "POST /a HTTP/1.1\r\n" + fields + "\r\n" }
