@@ -9,7 +9,7 @@ import (
 // knownLines remembers field lines by their first bytes. Most heads repeat lines
 // of the heads before them, and such a line need not be read again: it has the
 // same name, and its value where it had it then. Nothing but time depends on what
-// is remembered.
+// is remembered, and it is told to nobody.
 type knownLines struct {
 	lines [1 << knownBits]knownLine
 	other knownLine // the line at hand, when it is not remembered
