@@ -72,21 +72,18 @@ func (t *Table) unlink(c *conn) {
 // silence would not, and a true silence that is longer only expires later.
 const maxStep = capture.Time(time.Minute)
 
-// maxBack is how far a packet may be older than those before it and still be
-// only late, as those of another interface or queue are: the clock then waits
-// until their time is reached again. Otherwise packets that alternate between
-// two times would move it by the difference each time. What is older says that
-// the capture's clock was set.
-const maxBack = capture.Time(10 * time.Second)
-
-// advance moves the clock to now.
+// advance moves the clock to now. A packet that is older than those before it by
+// no more than maxStep is only late, as those of another interface or queue are:
+// the clock waits until their time is reached again. Otherwise packets that
+// alternate between two times would move it by the difference each time. What is
+// older still says that the capture's clock was set.
 func (t *Table) advance(now capture.Time) {
 	d := now - t.last
 	if d == 0 {
 		return
 	}
 	if uint64(d) > uint64(maxStep) {
-		if d < 0 && d >= -maxBack && t.started {
+		if d < 0 && d >= -maxStep && t.started {
 			return
 		}
 		d = t.step(d)
