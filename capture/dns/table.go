@@ -20,8 +20,10 @@ type Config struct {
 	MaxLookups int
 }
 
+// Port is where name servers listen (RFC 1035, section 4.2).
+const Port = 53
+
 const (
-	port = 53
 	// slabSize is how many look-ups are allocated at once.
 	slabSize = 64
 	// maxScan bounds the search for a query by its addresses alone.
@@ -93,8 +95,8 @@ func (t *Table) Len() int { return t.live }
 // p is no DNS message that is followed.
 func (t *Table) Datagram(p *capture.Packet) bool {
 	f := &p.Flow
-	asks := f.Dst.Port == port || f.Dst.Addr == capture.DockerDNS
-	answers := f.Src.Port == port || f.Src.Addr == capture.DockerDNS
+	asks := f.Dst.Port == Port || f.Dst.Addr == capture.DockerDNS
+	answers := f.Src.Port == Port || f.Src.Addr == capture.DockerDNS
 	if !asks && !answers || !t.msg.parse(p.Payload) {
 		return false
 	}
@@ -259,6 +261,9 @@ func (t *Table) state(q *lookup, at capture.Time, failed bool) *capture.DNSLooku
 	}
 	o := b.DNSLookup()
 	o.At, o.Client, o.Server, o.Role, o.Interface = at, q.client, q.server, q.role, q.iface
+	if o.Server.Addr == capture.DockerDNS {
+		o.Server.Port = Port // as it was asked
+	}
 	o.Name = b.Text(appendName(t.text[:0], q.question()))
 	o.Type = capture.DNSType(q.typ)
 	o.Duration, o.Attempts = max(at.Sub(q.start), 0), q.attempts

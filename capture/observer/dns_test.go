@@ -162,7 +162,8 @@ func TestDNSIsParsed(t *testing.T) {
 	notify := slices.Clone(q)
 	notify[2] = 4 << 3
 	r := observe(frames(time.Second, wireUDP(t, "10.0.0.1:4000", "10.0.0.2:53", q), wireUDP(t, "10.0.0.1:4000", "10.0.0.2:53", notify),
-		wireUDP(t, "10.0.0.1:5353", "224.0.0.251:5353", q), wireUDP(t, "127.0.0.1:4000", "127.0.0.11:41234", q)), nil)
+		wireUDP(t, "10.0.0.1:5353", "224.0.0.251:5353", q), wireUDP(t, "127.0.0.1:4000", "127.0.0.11:41234", q),
+		wireUDP(t, "127.0.0.1:4000", "127.0.0.11:41234", notify)), nil)
 	r.check(t)
 	if n := r.ledger[capture.DNSMessages]; n != 2 || r.ledger[capture.LookupsSeen] != 2 || r.ledger[capture.LookupsShutdown] != 2 {
 		t.Errorf("%d messages, %d look-ups", n, r.ledger[capture.LookupsSeen])
@@ -175,7 +176,12 @@ func TestDNSIsParsed(t *testing.T) {
 			}
 		}
 	}
-	if want := "map[53 dns:1 5353 dns:1]"; fmt.Sprint(got) != want {
+	for _, l := range of[*capture.DNSLookup](r) {
+		if l.Server.Port != 53 {
+			t.Errorf("a look-up at %s", l.Server)
+		}
+	}
+	if want := "map[53 dns:2 5353 dns:1]"; fmt.Sprint(got) != want {
 		t.Errorf("unparsed %v, want %s", got, want)
 	}
 }

@@ -321,7 +321,7 @@ func (o *Observer) filtered(f *capture.Frame, p *capture.Packet) {
 	if p.Transport != capture.TCP && p.Transport != capture.UDP {
 		return
 	}
-	port := o.port(p)
+	port, _ := o.port(p)
 	port.Filtered.Add(1, p.WireLen)
 	if p.Transport == capture.TCP && len(p.Payload) > 0 {
 		if o.unlooked++; o.unlooked%lookEvery != 1 {
