@@ -21,6 +21,9 @@ UNITS = $$($(GO) list ./... | grep -vE '^[^/]+/[^/]+/[^/]+/(integration|examples
 
 # CI never takes a result from the cache.
 TESTFLAGS ?= -timeout 20m $(if $(CI),-count=1)
+# make lint runs all of go vet; what go test runs of it would walk through two
+# thousand packages of others once more for each way of building.
+TEST := test -vet=off
 FUZZTIME ?= 1m
 BENCH ?= .
 BENCHTIME ?= 1s
@@ -49,19 +52,19 @@ test: test-units test-integration ## run all tests (container suites where a Doc
 
 .PHONY: test-units
 test-units:
-	$(GO) test -pgo=off $(TESTFLAGS) $(UNITS)
+	$(GO) $(TEST) -pgo=off $(TESTFLAGS) $(UNITS)
 
 .PHONY: test-integration
 test-integration: peers
-	$(GO) test -p 1 $(TESTFLAGS) $(INTEGRATION)
+	$(GO) $(TEST) -p 1 $(TESTFLAGS) $(INTEGRATION)
 
 .PHONY: race
 race: ## run the unit tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -pgo=off $(TESTFLAGS) $(UNITS)
+	CGO_ENABLED=1 $(GO) $(TEST) -race -pgo=off $(TESTFLAGS) $(UNITS)
 
 .PHONY: peers
 peers: ## build the real Collector, Jaeger and Prometheus of the tests (once, then cached)
-	@$(GO) test -count=1 -timeout 40m -run '^Test(Collector|Other)Binar' -v ./integration/peers | { grep -vE '^(=== |--- PASS|PASS)' || true; }
+	@$(GO) $(TEST) -count=1 -timeout 40m -run '^Test(Collector|Other)Binar' -v ./integration/peers | { grep -vE '^(=== |--- PASS|PASS)' || true; }
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
@@ -72,7 +75,7 @@ lint: ## gofmt, go vet, staticcheck
 
 .PHONY: bench
 bench: ## run the benchmarks of all rooms, and beside tcpdump (BENCH=regexp BENCHTIME=1s)
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./... | \
+	@$(GO) $(TEST) -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./... | \
 	awk '/^pkg:/ {room = $$2; sub("^[^/]*/[^/]*/[^/]*/", "", room)} \
 		/^Benchmark/ {if (room != last) print "\n" room; last = room; printf "  %-38s", substr($$1, 10); \
 			for (i = 3; i < NF; i += 2) printf " %12s %s", $$i, $$(i + 1); print ""} \
@@ -81,20 +84,20 @@ bench: ## run the benchmarks of all rooms, and beside tcpdump (BENCH=regexp BENC
 # What `go build` optimises cmd/wiretell by (ADR 0009). Tests are built without.
 .PHONY: profile
 profile: ## record cmd/wiretell/default.pgo anew, after a change of the packet path
-	$(GO) test -trimpath -pgo=off -run '^$$' -bench '^BenchmarkSpine$$' -benchtime 60x -o /dev/null \
+	$(GO) $(TEST) -trimpath -pgo=off -run '^$$' -bench '^BenchmarkSpine$$' -benchtime 60x -o /dev/null \
 		-cpuprofile $(CURDIR)/cmd/wiretell/default.pgo ./integration/bench
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZTIME (default 1m)
 	@$(MAKE) --no-print-directory fuzz-list | while read -r package target; do \
 		echo "== $$target ($$package)"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		$(GO) $(TEST) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
 	done
 
 # One line per fuzz target: its package and its name.
 .PHONY: fuzz-list
 fuzz-list:
-	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ {name[++n] = $$1} /^ok/ {for (i = 1; i <= n; i++) print $$2, name[i]; n = 0}'
+	@grep -roE '^func Fuzz\w+' --include='*_test.go' . | sed -E 's,^(.*)/[^/]*:func ,\1 ,' | sort
 
 .PHONY: ci
 ci: ## what CI runs: lint, builds, demo, a short fuzz, race, all tests
