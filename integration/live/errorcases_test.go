@@ -251,8 +251,8 @@ var errorCases = []errorCase{
 			"tcp.reset peer phase=request in=GET/response-lost client",
 			"http.exchange_incomplete peer error=reset cause=reset_by_server in=GET/response-lost client"},
 		server: []string{
-			"tcp.stalled local phase=unacknowledged established cause=retransmission_timeout attempts=some server",
-			"tcp.reset local phase=unacknowledged server"},
+			"tcp.stalled local phase=unacknowledged established cause=retransmission_timeout attempts=some in=GET/response-lost server",
+			"tcp.reset local phase=unacknowledged in=GET/response-lost server"},
 	},
 	{name: "server-silent",
 		call:  func(e *end) { e.say(e.get()); e.keep() },
