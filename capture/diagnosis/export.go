@@ -65,7 +65,7 @@ func speaksOther(e *ExportHealth) bool {
 	switch {
 	case strings.HasPrefix(e.Protocol, "http"):
 		// A gRPC server answers with HTTP/2 frames whatever it is sent.
-		signs = []string{"malformed http response", "malformed http status code", "http/1.x transport connection broken", "\\x00\\x00\\x06\\x04"}
+		signs = []string{"does not speak http/1.1", "malformed http response", "malformed http status code", "http/1.x transport connection broken", "\\x00\\x00\\x06\\x04"}
 	case e.Protocol == "grpc":
 		// An HTTP/1 server answers the preface of HTTP/2 with text or a close.
 		signs = []string{"frame too large", "looked like an http/1.1 header", "error reading server preface", "http/1.1 400", "unexpected http status code", "unexpected content-type"}

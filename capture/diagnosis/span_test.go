@@ -78,6 +78,7 @@ func TestClassify(t *testing.T) {
 		{"grpc", "Unavailable", `connection error: desc = "error reading server preface: EOF"`, wrongProtocol},
 		{"grpc", "Unavailable", `connection error: desc = "error reading server preface: http2: frame too large, note that the frame header looked like an HTTP/1.1 header"`, wrongProtocol},
 		{"grpc", "Unknown", `unexpected HTTP status code received from server: 404 (Not Found); transport: received unexpected content-type "text/plain"`, wrongProtocol},
+		{"http/protobuf", "", `the endpoint does not speak HTTP/1.1; is it OTLP's gRPC port (4317, grpc)? It sent "\x00\x00\x06\x04"`, wrongProtocol},
 		{"http/protobuf", "", `malformed HTTP response "\x00\x00\x06\x04\x00"`, wrongProtocol},
 		{"http/protobuf", "", `malformed HTTP status code "x"`, wrongProtocol},
 		{"http/protobuf", "", "error reading server preface", cannotReach}, // not an error of HTTP

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -30,7 +31,12 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], process{stdout: &output{w: os.Stdout}, stderr: &errorOutput{w: os.Stderr}, env: os.Environ()}))
+	stderr := &errorOutput{w: os.Stderr}
+	// The standard library logs, too: net/http what comes unasked.
+	log.SetFlags(0)
+	log.SetPrefix("wiretell: ")
+	log.SetOutput(stderr)
+	os.Exit(run(os.Args[1:], process{stdout: &output{w: os.Stdout}, stderr: stderr, env: os.Environ()}))
 }
 
 // process is what a command is given by the system.

@@ -36,7 +36,11 @@ func newHTTPSender(sig signal, s *SignalConfig, e endpoint, d *dialer, userAgent
 		// No proxy from the environment: the endpoint is where telemetry goes.
 		Proxy: nil,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.dial(ctx, e.network, e.address)
+			conn, err := d.dial(ctx, e.network, e.address)
+			if err != nil {
+				return nil, err
+			}
+			return &plainConn{Conn: conn}, nil
 		},
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 2,
@@ -61,6 +65,37 @@ func newHTTPSender(sig signal, s *SignalConfig, e endpoint, d *dialer, userAgent
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// errNotHTTP1 is what a plain connection ends with whose receiver sends what
+// begins no response.
+type errNotHTTP1 string
+
+func (e errNotHTTP1) Error() string {
+	ask := "is it OTLP's gRPC port (4317, grpc)?"
+	if e[0] == 0x15 { // an alert (RFC 8446, section 5.1)
+		ask = "was https:// meant?"
+	}
+	return fmt.Sprintf("the endpoint does not speak HTTP/1.1; %s It sent %q", ask, string(e))
+}
+
+// plainConn is a connection without TLS. A gRPC server sends its SETTINGS when
+// it accepts (RFC 9113, section 3.4), which may be before the request is
+// written: the transport has no error for that.
+type plainConn struct {
+	net.Conn
+	begun bool
+}
+
+func (c *plainConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.begun {
+		c.begun = true
+		if p[0] != 'H' { // of "HTTP/" (RFC 9112, section 4)
+			return 0, errNotHTTP1(p[:min(n, 16)])
+		}
+	}
+	return n, err
 }
 
 func dialTLS(ctx context.Context, d *dialer, e endpoint, files *tlsFiles) (net.Conn, error) {
@@ -214,6 +249,10 @@ func httpHint(err error) string {
 	// The client wraps every error with the URL.
 	if cause := errors.Unwrap(err); cause != nil {
 		err = cause
+	}
+	var other errNotHTTP1
+	if errors.As(err, &other) {
+		return other.Error()
 	}
 	m := tidy(err.Error())
 	switch {

@@ -28,6 +28,11 @@ func TestProbe(t *testing.T) {
 	}
 	dead := l.Addr().String()
 	l.Close()
+	// A TLS server that answers what is no record with an alert.
+	alert := serve(t, func(c net.Conn) {
+		c.Read(make([]byte, 1024))
+		c.Write([]byte("\x15\x03\x01\x00\x02\x02\x0a"))
+	})
 	for _, c := range []struct {
 		name, protocol, endpoint, compression string
 		failing                               bool
@@ -39,7 +44,8 @@ func TestProbe(t *testing.T) {
 		{"nobody, http", ProtocolHTTP, "http://" + dead + "/v1/traces", "", true, "", "connection refused"},
 		{"nobody, grpc", ProtocolGRPC, "http://" + dead, "", true, "UNAVAILABLE", "connection refused"},
 		{"grpc to http", ProtocolGRPC, web.URL, "", true, "UNAVAILABLE", "error reading server preface"},
-		{"http to grpc", ProtocolHTTP, "http://" + where + "/v1/traces", "", true, "", "malformed HTTP response"},
+		{"http to grpc", ProtocolHTTP, "http://" + where + "/v1/traces", "", true, "", "gRPC port (4317, grpc)? It sent \"\\x00"},
+		{"http to https", ProtocolHTTP, "http://" + alert + "/v1/traces", "", true, "", "was https:// meant?"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -57,4 +63,24 @@ func TestProbe(t *testing.T) {
 	if _, err := Probe(t.Context(), Config{Traces: SignalConfig{Exporter: ExporterOTLP, Endpoint: "nonsense"}}); err == nil {
 		t.Error("an endpoint that is no URL is taken")
 	}
+}
+
+// serve gives each connection to f and closes it, until the test ends.
+func serve(t *testing.T, f func(net.Conn)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			f(c)
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
 }
