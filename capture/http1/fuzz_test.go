@@ -108,7 +108,7 @@ func first(t *testing.T, script ...packet) *capture.Exchange {
 // FuzzRequestVersusNetHTTP compares with net/http: what it accepts, we accept
 // and read alike. We are stricter where a method is longer than maxMethod, where
 // HTTP/1.0 has a Transfer-Encoding (RFC 9112, section 6.1; net/http ignores it),
-// and in a version other than 1.x. We are more lenient in much, as a passive
+// without a target (CONNECT), and in a version other than 1.x. We are more lenient in much, as a passive
 // reader sees what some server may have accepted; that is not compared.
 func FuzzRequestVersusNetHTTP(f *testing.F) {
 	for _, s := range []string{
@@ -120,7 +120,7 @@ func FuzzRequestVersusNetHTTP(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(data)))
-		if err != nil || req.ProtoMajor != 1 || len(req.Method) > maxMethod || req.ProtoMinor > 9 {
+		if err != nil || req.ProtoMajor != 1 || len(req.Method) > maxMethod || req.ProtoMinor > 9 || req.RequestURI == "" {
 			return
 		}
 		if req.ProtoMinor == 0 && bytes.Contains(bytes.ToLower(data), []byte("transfer-encoding")) {
@@ -137,7 +137,16 @@ func FuzzRequestVersusNetHTTP(f *testing.F) {
 		if string(e.Method) != req.Method || !strings.HasPrefix(req.RequestURI, string(e.Target)) || e.RequestBody != n {
 			t.Errorf("%s %s body %d, net/http %s %s body %d", e.Method, e.Target, e.RequestBody, req.Method, req.RequestURI, n)
 		}
-		if host := withoutUserinfo([]byte(req.Host)); len(e.Host) < maxHost && req.URL.Host == "" && string(e.Host) != string(host) {
+		// net/http does not know a name before a blank and the colon (RFC 9112,
+		// section 5.1), which some servers do.
+		for name := range req.Header {
+			if strings.ContainsAny(name, " \t") {
+				return
+			}
+		}
+		// It keeps the space that an empty folded line leaves at the end (section
+		// 5.2), which is no part of the value (RFC 9110, section 5.5).
+		if host := withoutUserinfo([]byte(strings.TrimRight(req.Host, " "))); len(e.Host) < maxHost && req.URL.Host == "" && string(e.Host) != string(host) {
 			t.Errorf("host %q, net/http %q", e.Host, req.Host)
 		}
 	})
