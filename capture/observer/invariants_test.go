@@ -170,9 +170,15 @@ func midway(t *testing.T, segments []capturetest.Segment, base *result) {
 	}
 }
 
+// keepEvery is of how many captures one is taken.
+var keepEvery = 1
+
 func TestCapturesKeepTheirMeaning(t *testing.T) {
 	dir := capturetest.Shared(t)
-	for _, name := range capturetest.Captures(t) {
+	for i, name := range capturetest.Captures(t) {
+		if i%keepEvery != 0 {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var d wire.Decoder
