@@ -25,7 +25,7 @@ func TestSeededMistakes(t *testing.T) {
 		{"a capability left", "sidecar-baseline.yaml", "KILL, ", "", "want NET_RAW alone"},
 		{"another image", "sidecar.yaml", "wiretell/wiretell:", "wiretel/wiretell:", "image wiretel/"},
 		{"another version", "sidecar.yaml", "wiretell/wiretell:", "wiretell/wiretell:9", "image wiretell/wiretell:9"},
-		{"a misspelt flag", "istio.yaml", "--port=8080", "--ports=8080", "unknown flag"},
+		{"a misspelt flag", "istio.yaml", "--when-denied=", "--if-denied=", "unknown flag"},
 		{"a mode that is none", "sidecar.yaml", "--when-denied=stay", "--when-denied=wait", "wait"},
 		{"a command that is none", "sidecar.yaml", "[/wiretell, healthcheck]", "[/wiretell, healtcheck]", "healtcheck"},
 		{"a variable set later", "sidecar.yaml", "$(POD_UID)", "$(PODUID)", "$(PODUID) is not set before it"},
