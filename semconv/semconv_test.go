@@ -2,7 +2,6 @@ package semconv
 
 import (
 	"bytes"
-	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -12,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite docs/signals.md")
+	"github.com/wiretell/wiretell/capture/capturetest"
+)
 
 const docs = "../docs/signals.md"
 
@@ -23,18 +22,7 @@ func TestDocsAreGenerated(t *testing.T) {
 	if err := WriteMarkdown(&want); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(docs, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(docs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s differs from the tables: run go test ./semconv -update", docs)
-	}
+	capturetest.Golden(t, docs, want.Bytes())
 }
 
 // constants returns name and value of every string constant that a file declares.

@@ -1,5 +1,6 @@
 // Package capturetest is what tests share: packets written as text, captures in
-// memory, and changes to a capture that must not change its meaning.
+// memory, changes to a capture that must not change its meaning, and files that
+// tests generate.
 //
 // # Data flow
 //
@@ -8,7 +9,7 @@
 //
 // # Concurrency
 //
-// Nothing is shared; use every value from one goroutine.
+// Nothing is shared but the flag -update; use every value from one goroutine.
 //
 // # Limitations
 //

@@ -2,34 +2,20 @@ package diagnosis
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write docs/diagnosis.md anew")
+	"github.com/wiretell/wiretell/capture/capturetest"
+)
 
 // TestMarkdown compares docs/diagnosis.md with the leaves; go test -update writes it.
 func TestMarkdown(t *testing.T) {
-	const file = "../../docs/diagnosis.md"
 	var b bytes.Buffer
 	if err := WriteMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(have, b.Bytes()) {
-		t.Error("docs/diagnosis.md is not what the leaves say: go test ./capture/diagnosis -run TestMarkdown -update")
-	}
+	capturetest.Golden(t, "../../docs/diagnosis.md", b.Bytes())
 	for _, l := range Leaves() {
 		if !strings.Contains(b.String(), "\n### "+l.ID+"\n") {
 			t.Errorf("%s is not in the page", l.ID)

@@ -1,7 +1,6 @@
 package observer_test
 
 import (
-	"flag"
 	"path/filepath"
 	"testing"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/wiretell/wiretell/capture/observer"
 	"github.com/wiretell/wiretell/capture/pcap"
 )
-
-var update = flag.Bool("update", false, "write the expected results of this package's tests again")
 
 // result is what observing a capture gave.
 type result struct {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wiretell/wiretell/capture/capturetest"
 )
 
 // counts are numbers of messages.
@@ -78,7 +80,7 @@ func openDifferences(t *testing.T, path string, title ...string) *differences {
 	t.Helper()
 	l := &differences{t: t, path: path, title: title, known: map[string]*difference{}, now: map[string]*difference{}}
 	text, err := os.ReadFile(path)
-	if err != nil && !(*update && errors.Is(err, os.ErrNotExist)) {
+	if err != nil && !(*capturetest.Update && errors.Is(err, os.ErrNotExist)) {
 		t.Fatal(err)
 	}
 	var d *difference
@@ -125,7 +127,7 @@ func (l *differences) found(name string, lines []string) {
 // close compares what was found with the list, or writes it.
 func (l *differences) close() {
 	l.t.Helper()
-	if *update {
+	if *capturetest.Update {
 		l.write()
 		return
 	}

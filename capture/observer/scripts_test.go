@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			r.check(t)
 			var out bytes.Buffer
 			text.New(&out).Export(r.batch, nil)
-			if *update {
+			if *capturetest.Update {
 				if err := s.Update(out.String()); err != nil {
 					t.Fatal(err)
 				}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,8 +11,6 @@ import (
 	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/capture/pcap"
 )
-
-var update = flag.Bool("update", false, "write the golden files and the table in docs/usage.md")
 
 // wiretell runs a command line in this process.
 func wiretell(env []string, args ...string) (stdout, stderr string, code int) {

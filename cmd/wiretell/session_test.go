@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/wiretell/wiretell/capture/capturetest"
 )
 
 // TestSessions plays the sessions of testdata: each line that begins with "$ "
@@ -36,7 +38,7 @@ func TestSessions(t *testing.T) {
 			}
 			t.Chdir(dir)
 			got := play(t, string(want))
-			if *update {
+			if *capturetest.Update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -3,19 +3,16 @@ package grafana
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/examples/prometheus"
 )
-
-var update = flag.Bool("update", false, "rewrite the dashboards")
 
 // TestDashboardsAreGenerated: the files hold what the source says.
 func TestDashboardsAreGenerated(t *testing.T) {
@@ -30,18 +27,7 @@ func TestDashboardsAreGenerated(t *testing.T) {
 		if err := e.Encode(d); err != nil {
 			t.Fatal(err)
 		}
-		if *update {
-			if err := os.WriteFile(name, want.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want.Bytes()) {
-			t.Errorf("%s differs from its source: run go test ./examples/grafana -update", name)
-		}
+		capturetest.Golden(t, name, want.Bytes())
 	}
 	files, err := filepath.Glob("*.json")
 	if err != nil {

@@ -22,6 +22,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	psa "k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/yaml"
+
+	"github.com/wiretell/wiretell/capture/capturetest"
 )
 
 const (
@@ -47,7 +49,7 @@ func TestImage(t *testing.T) {
 		if !line.MatchString(text) {
 			t.Errorf("%s names no image of wiretell", name)
 		}
-		checkGolden(t, name, []byte(line.ReplaceAllString(text, "${1}"+imageName())))
+		capturetest.Golden(t, filepath.Join(examples, name), []byte(line.ReplaceAllString(text, "${1}"+imageName())))
 	}
 }
 
@@ -65,7 +67,7 @@ func TestChartExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkGolden(t, dir+"/rendered/policy.yaml", []byte(policy))
+			capturetest.Golden(t, filepath.Join(examples, dir, "rendered/policy.yaml"), []byte(policy))
 			pod := plainPod(t)
 			pod.Labels["observe"] = "wiretell"
 			got, err := admit(t, []byte(policy), pod, map[string]string{psa.EnforceLevelLabel: string(level)})
@@ -83,7 +85,7 @@ func TestChartExamples(t *testing.T) {
 func TestPlainPolicy(t *testing.T) {
 	text := string(readExample(t, "charts/wiretell/examples/default/rendered/policy.yaml"))
 	labels := regexp.MustCompile(`(?m)^  labels:\n(    .*\n)+`)
-	checkGolden(t, "policy.yaml", []byte(`# Puts wiretell into pods that are created with the label wiretell.github.io/inject: "true",
+	capturetest.Golden(t, filepath.Join(examples, "policy.yaml"), []byte(`# Puts wiretell into pods that are created with the label wiretell.github.io/inject: "true",
 # without a webhook (Kubernetes 1.36 or later; for 1.34 and 1.35, where the feature
 # gate MutatingAdmissionPolicy is on, write v1beta1 for v1). The chart in charts/wiretell
 # makes the same with your settings. Generated from it.

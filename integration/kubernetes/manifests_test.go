@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -26,8 +25,6 @@ import (
 )
 
 const examples = "../../examples/kubernetes"
-
-var update = flag.Bool("update", false, "write the generated files of examples/kubernetes anew")
 
 // defaultCapabilities is what containerd and Docker give a container.
 var defaultCapabilities = []corev1.Capability{
@@ -207,27 +204,6 @@ func readExample(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return text
-}
-
-// checkGolden compares a generated file with what it should be; with -update it
-// writes it.
-func checkGolden(t *testing.T, name string, want []byte) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(examples, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(examples, name), want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(filepath.Join(examples, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what is generated: go test ./integration/kubernetes -update", name)
-	}
 }
 
 func report(t *testing.T, problems []string) {

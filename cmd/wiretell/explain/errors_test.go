@@ -2,8 +2,6 @@ package explain
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,31 +9,18 @@ import (
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
+	"github.com/wiretell/wiretell/capture/capturetest"
 	"github.com/wiretell/wiretell/capture/diagnosis"
 	"github.com/wiretell/wiretell/capture/icmp"
 	"github.com/wiretell/wiretell/semconv"
 )
 
-var update = flag.Bool("update", false, "write docs/errors.md")
-
 func TestMarkdown(t *testing.T) {
-	const file = "../../../docs/errors.md"
 	var b bytes.Buffer
 	if err := WriteMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(have, b.Bytes()) {
-		t.Error("docs/errors.md is not what the tables say: go test ./cmd/wiretell/explain -update")
-	}
+	capturetest.Golden(t, "../../../docs/errors.md", b.Bytes())
 }
 
 // source is how the place of a rule is named.
