@@ -117,6 +117,7 @@ type Observer struct {
 	http1     *http1.Pool
 	tls       *tls.Pool
 	free      []*session
+	heldBack  int // bytes that the sessions hold back; see maxAllHeld
 	scratch   capture.ICMPError
 
 	now          capture.Time // the latest time seen

@@ -2,6 +2,7 @@ package observer
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/http1"
@@ -14,7 +15,9 @@ import (
 const (
 	maxHeld   = 16 << 10
 	maxPieces = 1024
-	keepHeld  = 1 << 10 // memory kept when a session is used again
+	// maxAllHeld bounds the memory of what all sessions together hold back. Beyond
+	// it a connection that begins with less than can be told is not read.
+	maxAllHeld = 4 << 20
 )
 
 // session is the Handler of one connection until its protocol is known, and the
@@ -142,11 +145,7 @@ func (s *session) End(at capture.Mark, from capture.Side, why capture.Reason) {
 		s.replay()
 	}
 	s.giveUp(capture.DeliveredUndetected, capture.ReasonUndetected)
-	held, pieces := s.held[:0], s.pieces[:0]
-	if cap(held) > keepHeld {
-		held, pieces = nil, nil
-	}
-	*s = session{o: s.o, held: held, pieces: pieces}
+	*s = session{o: s.o}
 	s.o.free = append(s.o.free, s)
 }
 
@@ -193,6 +192,9 @@ func (s *session) detect(at capture.Mark, from capture.Side, b []byte) {
 		return
 	}
 	s.hold(at, from, b)
+	if s.handler != nil { // there was no room
+		return
+	}
 	if len(s.held) > maxHeld || len(s.pieces) > maxPieces {
 		s.decide(isUnknown, from, s.side(from))
 		s.again()
@@ -250,6 +252,9 @@ func (s *session) probeFirst(at capture.Mark, from capture.Side, b []byte) {
 		return
 	}
 	s.hold(at, from, b)
+	if !s.probing { // there was no room
+		return
+	}
 	switch v, _ := s.o.protocolOf(s.held, from); {
 	case v == isHTTP1 || v == isTLS || v == isHTTP2:
 		s.begin(v)
@@ -292,11 +297,35 @@ func (s *session) side(from capture.Side) []byte {
 	return b
 }
 
+// hold holds a Data call back. Where there is no room for it the connection is
+// not read: what is held of it goes to the Handler that only counts.
 func (s *session) hold(at capture.Mark, from capture.Side, b []byte) {
 	n := len(b)
+	s.o.heldBack -= s.memory()
 	s.held = append(s.held, b...)
 	s.pieces = append(s.pieces, piece{at, from, n})
+	s.o.heldBack += s.memory()
 	s.o.book.Ledger[capture.DeliveredLive] += uint64(n)
+	if s.o.heldBack <= maxAllHeld {
+		return
+	}
+	s.opaque = opaque{s.o, s.port, capture.DeliveredUndetected, capture.ReasonEvicted}
+	s.handler, s.probing, s.negotiating = &s.opaque, false, false
+	s.replay()
+}
+
+// memory is how much s takes to hold back what it does.
+func (s *session) memory() int { return cap(s.held) + cap(s.pieces)*int(unsafe.Sizeof(piece{})) }
+
+// takeHeld returns what is held back, of which nothing is then.
+func (s *session) takeHeld() (held []byte, pieces []piece) {
+	held, pieces = s.held, s.pieces
+	s.o.heldBack -= s.memory()
+	s.held, s.pieces = nil, nil
+	for _, p := range pieces {
+		s.o.book.Ledger[capture.DeliveredLive] -= uint64(p.n)
+	}
+	return held, pieces
 }
 
 // negotiate looks whether what is held is the negotiation of a SOCKS proxy.
@@ -320,9 +349,7 @@ func (s *session) again() {
 		s.replay()
 		return
 	}
-	held, pieces := s.held, s.pieces
-	s.held, s.pieces = nil, nil
-	s.release(pieces)
+	held, pieces := s.takeHeld()
 	for _, p := range pieces {
 		s.Data(p.at, p.from, held[:p.n])
 		held = held[p.n:]
@@ -332,13 +359,6 @@ func (s *session) again() {
 			s.stopProbing()
 		}
 		s.tellEnds()
-	}
-}
-
-// release takes pieces that are about to be passed on out of the ledger.
-func (s *session) release(pieces []piece) {
-	for _, p := range pieces {
-		s.o.book.Ledger[capture.DeliveredLive] -= uint64(p.n)
 	}
 }
 
@@ -393,9 +413,7 @@ func (s *session) begin(v verdict) {
 
 // replay passes what was held on to the Handler.
 func (s *session) replay() {
-	held, pieces := s.held, s.pieces
-	s.held, s.pieces = held[:0], pieces[:0]
-	s.release(pieces)
+	held, pieces := s.takeHeld()
 	for _, p := range pieces {
 		s.handler.Data(p.at, p.from, held[:p.n])
 		held = held[p.n:]
@@ -405,13 +423,11 @@ func (s *session) replay() {
 
 // giveUp books what was held as unreadable.
 func (s *session) giveUp(account capture.Entry, why capture.Reason) {
-	l := &s.o.book.Ledger
-	for _, p := range s.pieces {
-		l[capture.DeliveredLive] -= uint64(p.n)
-		l[account] += uint64(p.n)
+	_, pieces := s.takeHeld()
+	for _, p := range pieces {
+		s.o.book.Ledger[account] += uint64(p.n)
 		s.port.Unparsed[why].Add(1, p.n)
 	}
-	s.held, s.pieces = s.held[:0], s.pieces[:0]
 }
 
 // quarantine replaces a Handler that failed by one that only counts.

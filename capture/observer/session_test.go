@@ -1,6 +1,7 @@
 package observer
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
@@ -144,3 +145,74 @@ func TestServerBeginsHTTP2(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldIsBounded has thousands of connections begin with what cannot be told
+// yet, in one kind of piece each: what is held back stays within its bound, what
+// found no room is accounted for, and what begins plainly is read all the same.
+func TestHeldIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		first string
+		piece string
+		n     int // of them, for each connection
+	}{
+		{"a long line", "FOO /", filler(1000), 15},
+		{"single bytes", "FOO /", "a", 60},
+		{"records of TLS", "\x17\x03\x03\x40\x00", filler(1000), 15},
+	} {
+		const conns = 3000
+		o := New(Config{}, nil)
+		port := o.book.Ports.Get(capture.PortKey{Port: 80})
+		l := &o.book.Ledger
+		send := func(s *session, text string) {
+			l[capture.BytesSeen] += uint64(len(text))
+			l[capture.BytesDelivered] += uint64(len(text))
+			s.Data(capture.Mark{}, capture.Client, []byte(text))
+		}
+		var sessions []*session
+		for i := range conns {
+			s := o.open(&capture.Conn{ID: uint64(i + 1)}, new(capture.Quality), port).(*session)
+			sessions = append(sessions, s)
+			send(s, test.first)
+		}
+		most := 0
+		for range test.n {
+			for _, s := range sessions {
+				send(s, test.piece)
+				taken := 0
+				if s == sessions[conns-1] {
+					for _, s := range sessions {
+						taken += s.memory()
+					}
+					if taken != o.heldBack {
+						t.Fatalf("%s: %d bytes are taken, and %d counted", test.name, taken, o.heldBack)
+					}
+				}
+				most = max(most, o.heldBack)
+			}
+		}
+		if most > maxAllHeld {
+			t.Errorf("%s: %d bytes were held back", test.name, most)
+		}
+		if got := port.Unparsed[capture.ReasonEvicted]; got.Packets == 0 || uint64(got.Bytes) != l[capture.DeliveredUndetected] {
+			t.Errorf("%s: %+v unparsed for want of room, %d bytes in the ledger", test.name, got, l[capture.DeliveredUndetected])
+		}
+		s := o.open(&capture.Conn{ID: conns + 1}, new(capture.Quality), port).(*session)
+		send(s, "GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+		if l[capture.RequestsSeen] != 1 {
+			t.Errorf("%s: %d requests seen beside it, want 1", test.name, l[capture.RequestsSeen])
+		}
+		for _, s := range append(sessions, s) {
+			s.End(capture.Mark{}, capture.Client, capture.ReasonFIN)
+			s.End(capture.Mark{}, capture.Server, capture.ReasonFIN)
+		}
+		for _, i := range l.Check() {
+			t.Errorf("%s: %v", test.name, i.Error())
+		}
+		if o.heldBack != 0 {
+			t.Errorf("%s: %d bytes are held back by nobody", test.name, o.heldBack)
+		}
+	}
+}
+
+func filler(n int) string { return strings.Repeat("a", n) }
