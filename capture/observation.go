@@ -153,9 +153,12 @@ type ConnStuck struct {
 	// Bytes are those that are outstanding or missing, Held those that wait
 	// behind them; Attempts counts what was sent again.
 	Bytes, Held uint64
-	Attempts    int
-	Phase       Phase
-	Hit         Hit
+	// Acked are the payload bytes of Side that were acknowledged before
+	// (StuckStalled).
+	Acked    uint64
+	Attempts int
+	Phase    Phase
+	Hit      Hit
 }
 
 // ConnClosed states that a connection is no longer followed, whatever ended it.

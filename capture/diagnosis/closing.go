@@ -71,7 +71,7 @@ func resetLeaf() Leaf {
 		Path:       []Step{{"Do connections last?", "no, they are reset"}, {"Was anything in flight?", "yes"}},
 		Condition:  "connections were reset while a request or response was in flight, a notable share of those that began",
 		Meaning:    "One side ends connections by force in the middle of things: a crash, a full queue, a time-out of a proxy, or a server that closes idle connections just as the client uses them again.",
-		Guard:      "Many clients and load balancers close idle connections by RST, or after a FIN: only resets with something in flight count.",
+		Guard:      "Many clients and load balancers close idle connections by RST, or after a FIN: only resets with something in flight count. A client that cancels resets, too: where most are by the client and few by the server it is information.",
 		Thresholds: []Threshold{{"resets", "resets with something in flight", 5, 3}, {"share", "percent of the connections that began meanwhile", 5, 5}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "by_server", Description: "resets by the server with something in flight"}, {Name: "by_client", Description: "resets by the client with something in flight"}, {Name: "connections", Description: "connections that began meanwhile"}},
@@ -82,7 +82,11 @@ func resetLeaf() Leaf {
 			if float64(n) < l.threshold(v, "resets") || 100*ratio(n, max(n, p.Conns)) < l.threshold(v, "share") {
 				return nil, absent
 			}
-			return []Evidence{number("by_server", p.did[serverReset]), number("by_client", p.did[clientReset]), number("connections", p.Conns)}, holds
+			says := holds
+			if s := p.did[serverReset]; 2*s < n && (float64(s) < l.threshold(v, "resets") || 100*ratio(s, max(s, p.Conns)) < l.threshold(v, "share")) {
+				says = mild
+			}
+			return []Evidence{number("by_server", p.did[serverReset]), number("by_client", p.did[clientReset]), number("connections", p.Conns)}, says
 		}),
 	}
 }
@@ -269,13 +273,27 @@ func retransmitLeaf() Leaf {
 	}
 }
 
+// responds reports whether most bytes that are sent from here go to clients.
+func (v *view) responds() bool {
+	var responses, requests uint64
+	for i := range v.ports {
+		switch p := &v.ports[i]; p.Role {
+		case capture.RoleServer:
+			responses += p.FromServer.Bytes
+		case capture.RoleClient:
+			requests += p.FromClient.Bytes
+		}
+	}
+	return responses > requests
+}
+
 func zeroWindowLeaf() Leaf {
 	return Leaf{
 		ID: "NET-ZWIN-01", Title: "A receiver stopped reading", Class: Network, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Do bytes flow well?", "no"}, {"What holds them up?", "the receiver's window is closed"}},
 		Condition:  "receivers closed their window, and senders waited for a second or longer, all together, until it opened again",
 		Meaning:    "The receiving application does not read as fast as the sender sends: the sender has to wait, whatever the network could do.",
-		Guard:      "A window that closes for a moment while a burst is read is usual, and costs nobody much: the time counts, not how often. A window that stays closed is told by the event wiretell.tcp.stalled.",
+		Guard:      "A window that closes for a moment while a burst is read is usual, and costs nobody much: the time counts, not how often. Clients may read as slowly as they like: where what is sent from here is mostly responses it is information. A window that stays closed is told by the event wiretell.tcp.stalled.",
 		Thresholds: []Threshold{{"time", "seconds that receive windows were closed", 1, 5}},
 		Raise:      2, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "closed", Description: "times that a receive window went to zero"}, {Name: "closed_seconds", Description: "for how long in all, of those that are over"}, {Name: "who", Description: "who did not read"}},
@@ -289,7 +307,11 @@ func zeroWindowLeaf() Leaf {
 					continue
 				}
 				who := [...]string{"Receivers", "The peers", "Applications here"}[d]
-				emit(hit{subject: Subject{Direction: capture.Direction(d)}, evidence: []Evidence{number("closed", n), seconds("closed_seconds", shut), text("who", who)}})
+				h := hit{subject: Subject{Direction: capture.Direction(d)}, evidence: []Evidence{number("closed", n), seconds("closed_seconds", shut), text("who", who)}}
+				if capture.Direction(d) == capture.Receive && v.responds() {
+					h.sharper, h.severity, h.confidence = true, Info, l.Confidence
+				}
+				emit(h)
 			}
 		},
 	}

@@ -252,8 +252,8 @@ func orphanLeaf() Leaf {
 		Guard:      "Usual in the first minute after the start, in which the leaf is silent (at the end of a run it is not).",
 		Thresholds: []Threshold{{"responses", "responses", 3, 1}, {"share", "percent of the responses", 1, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}, {Name: "unread", Description: "packets on the port that are of no protocol that is read, or were cut"}},
-		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}) or not readable ({{unread packet|packets}}).",
+		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}, {Name: "unread", Description: "packets on the port that are of no protocol that is read, or were cut"}, {Name: "refused", Description: "messages on the port that break the rules"}},
+		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}) or not readable ({{unread packet|packets}}, {{refused message that breaks|messages that break}} the rules).",
 		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			responses := p.responses()
@@ -266,7 +266,7 @@ func orphanLeaf() Leaf {
 				return nil, quiet
 			case float64(orphans) >= l.threshold(v, "responses") && 100*ratio(orphans, responses) >= l.threshold(v, "share"):
 				return []Evidence{number("orphans", orphans), number("responses", responses),
-					number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps), number("unread", p.unread())}, holds
+					number("midstream_connections", v.Snapshot.Ledger[capture.ConnsMidstream]), number("gaps", p.Gaps), number("unread", p.unread()), number("refused", sum(p.ParseErrors[:]))}, holds
 			}
 			return nil, absent
 		}),
@@ -287,18 +287,23 @@ func cutMessageLeaf() Leaf {
 		Path:       []Step{{"Did responses arrive?", "yes"}, {"Whole?", "no, the connection ended first"}},
 		Condition:  "a connection was closed before the Content-Length or the last chunk of a message, or reset within a response of any kind",
 		Meaning:    "One side gave up in the middle of a message: a client that cancelled, a server that crashed, a proxy that ran out of patience.",
-		Guard:      "Responses without a body (HEAD, 204, 304) are not cut, nor are bodies that end with the connection when it is closed; a reset is no such end.",
-		Thresholds: []Threshold{{"messages", "messages", 3, 1}},
+		Guard:      "Responses without a body (HEAD, 204, 304) are not cut, nor are bodies that end with the connection when it is closed; a reset is no such end. Clients cancel downloads, and leave streams of events, as they like: what they end themselves is information, and so are a few among many.",
+		Thresholds: []Threshold{{"messages", "messages", 3, 1}, {"share", "percent of the messages, cut by others than the client", 1, 1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}, {Name: "resets", Description: "of the responses, those cut by a reset"}},
-		Body:     "{{responses response|responses}} and {{requests request|requests}} on port {{port}}[[ ({{direction}})]] were cut before their end ({{resets}} by a reset).",
+		Evidence: []Key{{Name: "responses", Description: "responses cut"}, {Name: "requests", Description: "requests cut"}, {Name: "by_client", Description: "of both, those that the client ended by itself"}, {Name: "resets", Description: "of the responses, those cut by a reset"}},
+		Body:     "{{responses response|responses}} and {{requests request|requests}} on port {{port}}[[ ({{direction}})]] were cut before their end ({{by_client}} by the client itself; {{resets}} by a reset).",
 		Remedy:   Remedy{Summary: "See who closed: look for cancelled clients, crashes of the server, and time-outs of a proxy between.", Command: "kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].lastState}'; kubectl logs POD -c APP --previous"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
-			responses, requests := p.did[cutResponse], p.did[cutRequest]
-			if float64(responses+requests) < l.threshold(v, "messages") {
+			responses, requests, byClient := p.did[cutResponse], p.did[cutRequest], p.did[cutByClient]
+			least, others := l.threshold(v, "messages"), less(responses+requests, byClient)
+			if float64(responses+requests) < least {
 				return nil, absent
 			}
-			return []Evidence{number("responses", responses), number("requests", requests), number("resets", p.did[cutByReset])}, holds
+			says := holds
+			if float64(others) < least || 100*ratio(others, max(others, p.requests()+p.responses())) < l.threshold(v, "share") {
+				says = mild
+			}
+			return []Evidence{number("responses", responses), number("requests", requests), number("by_client", byClient), number("resets", p.did[cutByReset])}, says
 		}),
 	}
 }

@@ -191,6 +191,12 @@ func protocolFixtures() []fixture {
 			w.requests(8080, capture.RoleServer, 5)
 			w.unparsed(8472, capture.UDP, capture.RoleServer, capture.ReasonUDP, 60)
 		}, subject: inbound(8472), want: map[string]any{"packets": int64(60), "share": float64(75), "protocol": "VXLAN"}},
+		{id: "ENCAP-01", cause: func(w *world) {
+			w.requests(8080, capture.RoleServer, 5)
+			w.unparsed(1701, capture.UDP, capture.RoleServer, capture.ReasonUDP, 60)
+		}, file: func(w *world) {
+			w.unparsed(1701, capture.UDP, capture.RoleUnknown, capture.ReasonUDP, 1)
+		}, alsoFile: []string{"NONE-10"}, subject: inbound(1701), want: map[string]any{"protocol": "L2TP"}},
 	}
 }
 

@@ -62,6 +62,8 @@ func captureMisses() []nearMiss {
 		{id: "NONE-02", what: "on an interface that is not captured", setup: func(w *world) { w.facts.Interfaces = []string{"net9"} }, each: func(w *world) { w.device("eth0", 900); w.kernel.TCP.InSegs += 900 }},
 		{id: "NONE-03", what: "less than on the captured one", setup: func(w *world) { w.facts.Interfaces = []string{"eth0"} }, each: func(w *world) { w.healthy(); w.device("lo", 199) }},
 		{id: "NONE-03", what: "everything is captured", each: func(w *world) { w.device("lo", 5000) }},
+		{id: "NONE-04", what: "pings over IPv6", each: func(w *world) { w.icmpv6(135, 2); w.icmpv6(128, 5); w.icmpv6(129, 5) }},
+		{id: "NONE-04", what: "fragments that never became whole", each: func(w *world) { w.icmpv6(135, 2); w.frames(eth0, capture.FragmentsExpired, 5) }},
 		{id: "NONE-04", what: "one datagram", each: func(w *world) { w.frames(eth0, capture.FrameARP, 8); w.frames(eth0, capture.FrameUDP, 1) }},
 		{id: "NONE-05", what: "one segment of somebody else", each: func(w *world) { w.frames(eth0, capture.FrameOwnExport, 80); w.frames(eth0, capture.FrameTCP, 1) }},
 		{id: "NONE-06", what: "one request of a user", each: func(w *world) { w.requests(8080, capture.RoleServer, 30).Probes += 29 }},
@@ -243,9 +245,23 @@ func networkMisses() []nearMiss {
 	}
 	return []nearMiss{
 		{id: "NET-SYN-01", what: "refused is an answer", each: retry("10.9.9.9:1", capture.RoleClient, capture.ReasonRefused, "10.0.0.1:5")},
+		{id: "NET-SYN-01", what: "the client does not finish the handshake", each: func(w *world) {
+			w.healthy()
+			for _, cause := range []capture.Cause{capture.CauseUnfinished, capture.CauseSYNACKUnanswered} {
+				w.tree.Observe(&capture.ConnFailed{Conn: capture.Conn{Client: endpoint("10.0.0.1:5"), Server: endpoint("10.9.9.9:1"), Role: capture.RoleClient}, Why: capture.ReasonTimedOut, Cause: cause, Attempts: 1})
+			}
+		}},
 		{id: "NET-SYN-01", what: "inbound", each: retry("10.0.0.1:81", capture.RoleServer, capture.ReasonTimedOut, "10.0.0.9:5")},
 		{id: "NET-SYN-02", what: "once in a window", each: retry("10.9.9.9:1", capture.RoleClient, capture.ReasonRefused, "10.0.0.1:5")},
 		{id: "NET-SYN-03", what: "no answer", each: retry("10.9.9.9:1", capture.RoleClient, capture.ReasonTimedOut, "10.0.0.1:5")},
+		{id: "NET-SYN-04", what: "probes while the application starts", each: nothing, last: func(w *world) {
+			starting := func(w *world) { w.healthy(); w.fail("10.0.0.1:81", capture.RoleServer, capture.ReasonRefused, 1, 9) }
+			w.run(2, starting)
+			w.listen("[::]:8080", "[::]:81")
+			w.run(1, starting)
+			w.listen("[::]:8080")
+			w.run(2, starting)
+		}},
 		{id: "NET-SYN-04", what: "each of them once", each: nothing, last: func(w *world) {
 			retry("10.0.0.1:81", capture.RoleServer, capture.ReasonRefused, "10.0.0.7:5", "10.0.0.8:5", "10.0.0.9:5", "10.0.0.10:5")(w)
 		}},

@@ -108,6 +108,10 @@ func (o *observed) icmp(e *capture.ICMPError) {
 	c.last = icmpSeen{from: e.From.IP(), header: e.Header, meaning: e.Meaning, quoted: e.QuotedTransport, mtu: e.NextHopMTU}
 }
 
+// usualTooBig is how many errors about packets too large for a path are more than
+// the discovery of its MTU takes.
+const usualTooBig = 3
+
 // icmpCheck makes the check of a leaf about one kind of ICMP error.
 func icmpCheck(kind icmpKind) func(*view, *Leaf, func(hit)) {
 	return func(v *view, l *Leaf, emit func(hit)) {
@@ -124,7 +128,11 @@ func icmpCheck(kind icmpKind) func(*view, *Leaf, func(hit)) {
 					ev = append(ev, number("interface_mtu", own))
 				}
 			}
-			emit(hit{subject: Subject{Peer: e.key.peer, Port: e.key.port, Direction: e.key.dir}, evidence: ev})
+			h := hit{subject: Subject{Peer: e.key.peer, Port: e.key.port, Direction: e.key.dir}, evidence: ev}
+			if kind == icmpTooBig && n < usualTooBig {
+				h.sharper, h.severity, h.confidence = true, Info, l.Confidence
+			}
+			emit(h)
 		}
 	}
 }
@@ -167,8 +175,8 @@ func icmpLeaves() []Leaf {
 			Path:       []Step{{"Do ICMP errors arrive?", "yes"}, {"What do they say?", "a packet is too large"}},
 			Condition:  "ICMP says again and again that packets to one destination are too large for the next link",
 			Meaning:    "The path has a smaller MTU than the interface. One such message per path is how path MTU discovery works; many mean that what is learnt is not kept or not heeded.",
-			Guard:      "Normal once per path: three in a window about the same destination are needed.",
-			Thresholds: icmpThreshold(3), Raise: 1, Clear: 3, Live: true, File: true,
+			Guard:      "Normal once per path: three in a window about the same destination are needed; fewer in a whole run are information.",
+			Thresholds: icmpThreshold(usualTooBig), Raise: 1, Clear: 3, Live: true, File: true,
 			Evidence: icmpKeys(Key{Name: "mtu", Description: "MTU of the next link, bytes"}, Key{Name: "interface_mtu", Description: "greatest MTU of an interface here, bytes"}),
 			Body:     "What is sent to {{peer}} is too large[[: the path takes {{mtu byte|bytes}}]][[, the interface sends up to {{interface_mtu}}]] ({{messages message|messages}}, the last from {{from}}).",
 			Remedy: Remedy{Summary: "Lower the MTU of the pod network, or clamp the segment size to the path.",
@@ -180,7 +188,7 @@ func icmpLeaves() []Leaf {
 			Path:       []Step{{"Do bytes flow well?", "no"}, {"What holds them up?", "the first large segments are never acknowledged"}},
 			Condition:  "connections to one peer stall as soon as they have a full segment to send, though their handshakes passed, and no ICMP error says why",
 			Meaning:    "A link on the path takes only smaller packets, and the ICMP errors that would say so are filtered: a black hole of path MTU discovery.",
-			Guard:      "A peer that goes away stalls old connections, too: only those count that stall within seconds of their handshake, and two of them are needed. Offloading hides the size of segments: only possible.",
+			Guard:      "A peer that goes away stalls old connections, too: only those count that stall within seconds of their handshake, before as much as one full segment was acknowledged, and two of them are needed. Offloading hides the size of segments: only possible.",
 			Thresholds: []Threshold{{"connections", "connections that stalled", 2, 1}},
 			Raise:      1, Clear: 3, Live: true, File: true,
 			Evidence: []Key{{Name: "connections", Description: "connections that stalled"}, {Name: "outstanding", Description: "bytes that the last of them waits for"}, {Name: "interface_mtu", Description: "greatest MTU of an interface here, bytes"}},

@@ -99,6 +99,7 @@ const (
 	absent verdict = iota // the leaf does not hold
 	quiet                 // nothing was there to judge by
 	holds
+	mild // it holds, but is no more than information
 )
 
 // portCheck makes the check of a leaf that looks at each server port by itself.
@@ -112,6 +113,8 @@ func portCheck(judge func(v *view, l *Leaf, p *portView) ([]Evidence, verdict)) 
 				emit(hit{subject: p.subject(), quiet: true})
 			case holds:
 				emit(hit{subject: p.subject(), evidence: ev})
+			case mild:
+				emit(hit{subject: p.subject(), evidence: ev, sharper: true, severity: Info, confidence: l.Confidence})
 			}
 		}
 	}

@@ -177,6 +177,14 @@ func tlsMisses() []nearMiss {
 			w.hello(8443, capture.RoleServer, "shop.example")
 		}},
 		{id: "TLS-07", what: "a name", each: func(w *world) { w.healthy(); w.hello(443, capture.RoleClient, "api.example") }},
+		{id: "HTTP-01", what: "sides that leave TLS", each: func(w *world) {
+			w.hello(8443, capture.RoleServer, "shop.example")
+			p := w.port(8443, capture.TCP, capture.RoleServer)
+			p.ParseErrors[capture.ReasonSwitchedProtocol] += 9
+			for i := range 9 {
+				w.tree.Observe(&capture.ParseError{Conn: capture.Conn{Server: endpoint("10.0.0.1:8443"), Role: capture.RoleServer}, From: capture.Side(i & 1), Protocol: capture.ProtocolTLS, Why: capture.ReasonSwitchedProtocol})
+			}
+		}},
 		{id: "HTTP-01", what: "errors of TLS", each: func(w *world) {
 			p := w.requests(8443, capture.RoleServer, 5)
 			p.ParseErrors[capture.ReasonBadHello] += 9
@@ -264,6 +272,12 @@ func closingMisses() []nearMiss {
 				w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer, Race: true}, By: capture.Server, Phase: capture.PhaseRequest})
 			}
 		}},
+		{id: "NET-SYN-07", what: "answers to SYNs that were not captured", each: func(w *world) {
+			w.healthy()
+			for range 50 {
+				w.tree.Observe(&capture.ConnFailed{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Why: capture.ReasonTimedOut, Cause: capture.CauseUnfinished})
+			}
+		}},
 		{id: "NET-SYN-07", what: "a scanner that resets what is answered", each: func(w *world) {
 			w.healthy()
 			for range 50 {
@@ -336,6 +350,13 @@ func icmpMisses() []nearMiss {
 			}
 		}},
 		{id: "NET-MTU-02", what: "little is outstanding", each: func(w *world) { w.healthy(); w.stall(400, time.Second); w.stall(400, time.Second) }},
+		{id: "NET-MTU-02", what: "large segments were acknowledged before", each: func(w *world) {
+			w.healthy()
+			for range 2 {
+				w.tree.Observe(&capture.ConnStuck{Conn: capture.Conn{Server: endpoint("10.9.9.9:443"), Role: capture.RoleClient, Start: w.now}, At: w.now.Add(6 * time.Second), Waited: 5 * time.Second,
+					Kind: capture.StuckStalled, Cause: capture.CauseRetransmissionTimeout, Bytes: 9000, Acked: 20000})
+			}
+		}},
 		{id: "NET-MTU-02", what: "a peer that went away", each: func(w *world) { w.healthy(); w.stall(9000, time.Minute); w.stall(9000, time.Minute) }},
 		{id: "NET-MTU-02", what: "one connection in a window", each: func(w *world) { w.healthy(); w.stall(9000, time.Second) }},
 		{id: "NET-MTU-02", what: "ICMP says why", each: func(w *world) {

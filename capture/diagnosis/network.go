@@ -75,13 +75,32 @@ func refusedLeaf() Leaf {
 		Path:       []Step{{"Do connects succeed?", "no"}, {"Was there an answer?", "a reset"}},
 		Condition:  "SYNs to a peer were answered by RST",
 		Meaning:    "The peer is reachable, and nobody listens on that port (or a firewall resets in its name).",
-		Guard:      "Load balancers probe ports that are closed: a few refusals in a window are needed.",
+		Guard:      "Load balancers probe ports that are closed: a few refusals in a window are needed. A client of localhost tries ::1 and 127.0.0.1, of which a server may listen on one: where as many connects over loopback succeed on the port it is information.",
 		Thresholds: connectThreshold(2), Raise: 1, Clear: 3, Live: true, File: true,
-		Evidence: failureKeys(),
-		Body:     "{{peer}} port {{port}} refused {{failed connect|connects}}: no listener.",
-		Remedy:   Remedy{Summary: "Check the port and the Service's targetPort, and whether the peer is restarting.", Command: "kubectl get pods -o wide | grep -F {{peer}}; kubectl get endpointslices -A | grep -F {{peer}}"},
-		check:    failureCheck(nil, capture.ReasonRefused),
+		Evidence: append(failureKeys(), Key{Name: "succeeded", Description: "connects over loopback to the port that succeeded"}),
+		Body:     "{{peer}} port {{port}} refused {{failed connect|connects}}: no listener[[; {{succeeded other|others}} over loopback succeeded]].",
+		Remedy:   Remedy{Summary: "Check the port and the Service's targetPort, and whether the peer is restarting.", Command: "[[kubectl get pods -o wide | grep -F {{remote}}; kubectl get endpointslices -A | grep -F {{remote}}; ]]ss -ltn 'sport = :{{port}}'[[   # on {{remote}}]]"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			failureCheck(nil, capture.ReasonRefused)(v, l, func(h hit) {
+				if n := v.overLoopback(h.subject); n > 0 {
+					h.evidence = append(h.evidence, number("succeeded", n))
+					if refused, _ := h.evidence[0].Value.(int64); int64(n) >= refused {
+						h.sharper, h.severity, h.confidence = true, Info, l.Confidence
+					}
+				}
+				emit(h)
+			})
+		},
 	}
+}
+
+// overLoopback returns how many connections were opened over loopback on the
+// port of s, when s is about loopback.
+func (v *view) overLoopback(s Subject) uint64 {
+	if p := v.portOf(Subject{Interface: s.Interface, Port: s.Port}); p != nil && p.Role == capture.RoleBoth {
+		return p.Conns
+	}
+	return 0
 }
 
 func rejectedLeaf() Leaf {
@@ -119,20 +138,26 @@ func (v *view) inboundRefusals(yield func(f *failure, n uint64, loopback bool)) 
 	}
 }
 
+// served reports whether connections came in on a port since the start.
+func (v *view) served(port uint16) bool {
+	p := v.portOf(Subject{Port: port, Direction: capture.Receive})
+	return p != nil && p.total.Conns > 0
+}
+
 func inboundRefusedLeaf() Leaf {
 	return Leaf{
 		ID: "NET-SYN-04", Title: "Clients connect to a port on which nobody listens", Class: Network, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Do connects from outside succeed?", "no, refused"}, {"Does anybody listen there?", "no"}},
 		Condition:  "inbound connects to a port were refused several times, somebody tried again, and no socket listens there",
 		Meaning:    "Clients are sent to a port that this pod does not serve: the Service's targetPort or a client's configuration is wrong, or the application is not up yet.",
-		Guard:      "Scanners try each port once: the same client must have come back.",
-		Thresholds: connectThreshold(3), Raise: 1, Clear: 3, Live: true,
+		Guard:      "Scanners try each port once: the same client must have come back. Probes are refused while an application starts: the leaf waits three windows. At the end of a run an application that has ended is not blamed on a port that it served.",
+		Thresholds: connectThreshold(3), Raise: 3, Clear: 3, Live: true,
 		Evidence: []Key{{Name: "failed", Description: "connects refused"}, {Name: "client", Description: "who tried last", Volatile: true}, {Name: "listening", Description: "ports that listen"}},
 		Body:     "Clients (last {{client}}) called port {{port}} {{failed time|times}}, nobody listens there[[; listening: {{listening}}]].",
 		Remedy:   Remedy{Summary: "Let the Service's targetPort name a port that listens.", Command: "kubectl get service SERVICE -o jsonpath='{.spec.ports}'; kubectl logs POD -c APP"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			v.inboundRefusals(func(f *failure, n uint64, loopback bool) {
-				if !loopback && f.last.repeated && float64(n) >= l.threshold(v, "connects") {
+				if !loopback && f.last.repeated && float64(n) >= l.threshold(v, "connects") && !(v.final && v.served(f.key.port)) {
 					emit(hit{subject: f.key.subject(), evidence: []Evidence{number("failed", n), text("client", f.last.client.String()), text("listening", joinPorts(v.listening(true)))}})
 				}
 			})

@@ -11,7 +11,27 @@ import (
 // neither our own export nor chatter of the link.
 func (v *view) transportFrames() uint64 {
 	l := &v.ledger
-	return l[capture.FrameTCP] + l[capture.FrameUDP] + l[capture.FrameICMP] + l[capture.FrameOther] + l[capture.FrameFiltered] + l[capture.DatagramsReassembled]
+	return l[capture.FrameTCP] + l[capture.FrameUDP] + l[capture.FrameICMP] + less(l[capture.FrameICMPv6], v.discovery()) + l[capture.FrameOther] + l[capture.FrameFiltered] + l[capture.DatagramsReassembled]
+}
+
+// discovery counts the ICMPv6 messages of the span by which a link is kept: of
+// multicast listeners (RFC 2710, RFC 3810), routers and neighbours (RFC 4861),
+// and of multicast routers (RFC 4286).
+func (v *view) discovery() (n uint64) {
+	is := func(k *capture.ICMPKey) bool {
+		return k.Network == capture.IPv6 && (k.Type >= 130 && k.Type <= 137 || k.Type == 143 || k.Type >= 151 && k.Type <= 153)
+	}
+	for i := range v.Snapshot.ICMP {
+		if c := &v.Snapshot.ICMP[i]; is(&c.ICMPKey) {
+			n += c.Count
+		}
+	}
+	for i := range v.base.ICMP {
+		if c := &v.base.ICMP[i]; is(&c.ICMPKey) {
+			n = less(n, c.Count)
+		}
+	}
+	return n
 }
 
 func nothingLeaves() []Leaf {
@@ -144,17 +164,17 @@ func chatterLeaf() Leaf {
 	return Leaf{
 		ID: "NONE-04", Title: "Only link-layer chatter", Class: Nothing, Severity: Warning, Confidence: Certain,
 		Path:      []Step{{"Did packets arrive?", "yes"}, {"Is any of them IP payload?", "no"}},
-		Condition: "frames were read: ARP, ICMPv6 (neighbour discovery) or not IP; what else there was could not be decoded",
+		Condition: "frames were read: ARP, ICMPv6 by which a link is kept (neighbours, routers, multicast), or not IP; what else there was could not be decoded",
 		Meaning:   "The link is alive, but nobody exchanges data with this pod.",
-		Guard:     "Pings over IPv6 count as chatter.",
+		Guard:     "Pings and ICMP errors are no chatter, over IPv6 either; nor are fragments that never became whole.",
 		Raise:     2, Clear: 1, Live: true, File: true,
-		Evidence: []Key{{Name: "frames", Description: "frames read"}, {Name: "arp", Description: "of them ARP"}, {Name: "icmpv6", Description: "of them ICMPv6"}, {Name: "non_ip", Description: "of them another protocol over the link"}},
+		Evidence: []Key{{Name: "frames", Description: "frames read"}, {Name: "arp", Description: "of them ARP"}, {Name: "icmpv6", Description: "of them ICMPv6 by which the link is kept"}, {Name: "non_ip", Description: "of them another protocol over the link"}},
 		Body:     "There is only link-layer chatter: {{frames frame|frames}}, of them {{arp}} ARP, {{icmpv6}} ICMPv6, {{non_ip}} not IP.",
 		Remedy:   idleLeaf().Remedy,
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			l := &v.ledger
 			chatter := l[capture.FrameARP] + l[capture.FrameICMPv6] + l[capture.FrameNonIP]
-			if chatter > 0 && v.transportFrames()+l[capture.FrameOwnExport] == 0 {
+			if chatter > 0 && v.transportFrames()+v.fragments()+l[capture.FrameOwnExport] == 0 {
 				emit(hit{evidence: []Evidence{number("frames", v.frames()), number("arp", l[capture.FrameARP]), number("icmpv6", l[capture.FrameICMPv6]), number("non_ip", l[capture.FrameNonIP])}})
 			}
 		},
@@ -225,7 +245,7 @@ func noListenerLeaf() Leaf {
 		Path:      []Step{{"Does anybody listen?", "no"}},
 		Condition: "no TCP socket but wiretell's own is in LISTEN, no unix socket listens, and nobody here connects out",
 		Meaning:   "The application is not up, binds late, or is in another network namespace.",
-		Guard:     "Applications over UDP or unix sockets (see NONE-08), and programs that only connect out: any outbound connection keeps the leaf silent.",
+		Guard:     "Applications over UDP or unix sockets (see NONE-08), and programs that only connect out: any outbound connection keeps the leaf silent. A sidecar ends after its application: at the end of a run in which connections came in the leaf is silent, too.",
 		Raise:     2, Clear: 1, Live: true, Blind: true,
 		Evidence: []Key{{Name: "listeners", Description: "TCP sockets in LISTEN that are not wiretell's"}, {Name: "seconds", Description: "how long the look was"}},
 		Body:     "No process listens on TCP in this pod.",
@@ -235,7 +255,9 @@ func noListenerLeaf() Leaf {
 				return
 			}
 			for i := range v.ports {
-				if p := &v.ports[i]; p.Role == capture.RoleClient && p.total.Conns+p.total.Failed+p.total.FromServer.Packets > 0 {
+				p := &v.ports[i]
+				if p.Role == capture.RoleClient && p.total.Conns+p.total.Failed+p.total.FromServer.Packets > 0 ||
+					v.final && p.Role == capture.RoleServer && p.total.Conns > 0 {
 					return
 				}
 			}

@@ -26,6 +26,7 @@ const (
 	cutResponse happening = iota
 	cutRequest
 	cutByReset    // of the responses cut, those by a reset
+	cutByClient   // of both, those that the client itself ended
 	stalled       // a response began, and then nothing came any more
 	unsolicited   // a response that no request asked for
 	goodbye       // such a one of status 408: a server ends an idle connection
@@ -37,6 +38,7 @@ const (
 	unfinished    // a handshake that the client did not finish
 	tlsAlert      // a fatal alert in the clear
 	plainAnswer   // a ClientHello was answered in the clear
+	leftTLS       // a side went on in something else than TLS records
 	namelessHello // a ClientHello without a name, or with an encrypted one
 	numHappenings
 )
@@ -120,8 +122,11 @@ func (o *observed) observe(ob capture.Observation) {
 		o.alert(ob)
 	case *capture.ParseError:
 		// The other way round, HTTP that TLS answers, is PortStats.ParseErrors'.
-		if ob.Protocol == capture.ProtocolTLS && ob.From == capture.Server && ob.Why == capture.ReasonSwitchedProtocol {
-			o.happened(&ob.Conn, plainAnswer)
+		if ob.Protocol == capture.ProtocolTLS && ob.Why == capture.ReasonSwitchedProtocol {
+			o.happened(&ob.Conn, leftTLS)
+			if ob.From == capture.Server {
+				o.happened(&ob.Conn, plainAnswer)
+			}
 		}
 	case *capture.ConnOpened:
 		o.opened(ob)
@@ -154,6 +159,13 @@ func (o *observed) happened(c *capture.Conn, what ...happening) {
 // that began (it has a status) and whose connection was then reset, or reported
 // unreachable, is cut as one that a close ends early.
 func (o *observed) exchange(x *capture.Exchange) {
+	cut := func(what ...happening) {
+		o.broken++
+		if x.Cause == capture.CauseClosedByClient || x.Cause == capture.CauseResetByClient {
+			what = append(what, cutByClient)
+		}
+		o.happened(&x.Conn, what...)
+	}
 	switch x.Status {
 	case 400:
 		o.happened(&x.Conn, badRequest)
@@ -162,21 +174,18 @@ func (o *observed) exchange(x *capture.Exchange) {
 	}
 	switch x.Error {
 	case capture.ReasonRequestTruncated:
-		o.broken++
-		o.happened(&x.Conn, cutRequest)
+		cut(cutRequest)
 	case capture.ReasonResponseTruncated:
-		o.broken++
-		o.happened(&x.Conn, cutResponse)
+		cut(cutResponse)
 	case capture.ReasonReset, capture.ReasonHostUnreachable, capture.ReasonNetUnreachable, capture.ReasonAdminProhibited:
 		switch {
 		case x.Status == 0: // nothing of the response came: PortStats.UnansweredBy has it
 			return
 		case x.Error == capture.ReasonReset:
-			o.happened(&x.Conn, cutResponse, cutByReset)
+			cut(cutResponse, cutByReset)
 		default:
-			o.happened(&x.Conn, cutResponse)
+			cut(cutResponse)
 		}
-		o.broken++
 	case capture.ReasonTimedOut:
 		if x.Status != 0 {
 			o.broken++ // perhaps only a stream of events with nothing to say
@@ -221,7 +230,7 @@ const (
 // stuck takes note of a connection that stalled as soon as it had more to send
 // than a small segment: its handshake had passed.
 func (o *observed) stuck(s *capture.ConnStuck) {
-	if s.Kind != capture.StuckStalled || s.Cause != capture.CauseRetransmissionTimeout || s.Bytes < largeBytes ||
+	if s.Kind != capture.StuckStalled || s.Cause != capture.CauseRetransmissionTimeout || s.Bytes < largeBytes || s.Acked >= largeBytes ||
 		s.Conn.Midstream || s.At.Sub(s.Conn.Start)-s.Waited > youngAge {
 		return
 	}
@@ -333,8 +342,13 @@ func clean(b []byte) string {
 }
 
 func (o *observed) failed(f *capture.ConnFailed) {
-	if (f.Cause == capture.CauseUnfinished || f.Cause == capture.CauseSYNACKUnanswered) && f.Conn.Role != capture.RoleClient {
-		o.happened(&f.Conn, unfinished)
+	if f.Cause == capture.CauseUnfinished || f.Cause == capture.CauseSYNACKUnanswered {
+		if f.Conn.Role != capture.RoleClient && f.Attempts > 0 {
+			o.happened(&f.Conn, unfinished)
+		}
+		if f.Why == capture.ReasonTimedOut {
+			return // the server did answer
+		}
 	}
 	k := failureKey{port: f.Conn.Server.Port, role: f.Conn.Role, why: f.Why}
 	if k.role != capture.RoleServer {

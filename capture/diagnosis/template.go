@@ -118,6 +118,8 @@ func words(h *hit) func(string) (string, bool) {
 			return s.Interface, s.Interface != ""
 		case "peer":
 			return s.Peer.String(), s.Peer.IsValid()
+		case "remote": // the peer, where it is not this namespace itself
+			return s.Peer.String(), s.Peer.IsValid() && s.Interface == ""
 		}
 		return "", false
 	}

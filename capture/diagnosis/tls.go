@@ -104,7 +104,8 @@ func tlsMidstreamLeaf() Leaf {
 		Body:     "Port {{port}}[[ ({{direction}})]] is TLS, joined after the handshake, server unknown ({{encrypted_packets packet|packets}}).",
 		Remedy:   lateStartLeaf().Remedy,
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
-			if p.Transport != capture.TCP || p.total.ClientHellos+p.total.ServerHellos+p.total.ParseErrors[capture.ReasonTLS] > 0 || v.meshed(p) {
+			if p.Transport != capture.TCP || p.total.ClientHellos+p.total.ServerHellos+p.total.ParseErrors[capture.ReasonTLS] > 0 || v.meshed(p) ||
+				p.seen != nil && p.seen.total[tlsAlert] > 0 { // an alert in the clear is of a handshake: TLS-04
 				return nil, absent
 			}
 			switch u := p.Unparsed[capture.ReasonTLS]; {
@@ -129,7 +130,7 @@ func handshakeFailsLeaf() Leaf {
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "alerts", Description: "fatal alerts in the clear"}, {Name: "alert", Description: "number of the last one"}, {Name: "alert_name", Description: "its name (RFC 8446, section 6)"}, {Name: "from", Description: "who sent it"},
 			{Name: "client_hellos", Description: "handshakes begun"}, {Name: "server_hellos", Description: "handshakes answered"}, {Name: "server_names", Description: "names asked for (SNI), at most 8"}},
-		Body:   "TLS handshakes on port {{port}}[[ ({{direction}})]][[ for {{server_names}}]] fail: {{alerts fatal alert|fatal alerts}}[[, the last {{alert}} {{alert_name}} from the {{from}}]]; {{server_hellos}} of {{client_hellos hello was|hellos were}} answered.",
+		Body:   "TLS handshakes on port {{port}}[[ ({{direction}})]][[ for {{server_names}}]] fail: {{alerts fatal alert|fatal alerts}}[[, the last {{alert}} {{alert_name}} from the {{from}}]][[; {{server_hellos}} of {{client_hellos hello was|hellos were}} answered]].",
 		Remedy: Remedy{Summary: "See what the alert says: the certificate and its chain, the names in it, the versions and ciphers of both sides.", Command: "openssl s_client -connect HOST:{{port}} -servername NAME -brief </dev/null", URL: "https://www.rfc-editor.org/rfc/rfc8446#section-6.2"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			alerts := p.did[tlsAlert]
@@ -143,7 +144,10 @@ func handshakeFailsLeaf() Leaf {
 				}
 				return nil, absent
 			}
-			ev := []Evidence{number("alerts", alerts), number("client_hellos", p.ClientHellos), number("server_hellos", p.ServerHellos)}
+			ev := []Evidence{number("alerts", alerts), number("server_hellos", p.ServerHellos)}
+			if p.ClientHellos > 0 {
+				ev = append(ev, number("client_hellos", p.ClientHellos))
+			}
 			if s := p.seen; s != nil {
 				ev = append(ev, text("server_names", list(s.names, s.moreNames)))
 				if alerts > 0 {

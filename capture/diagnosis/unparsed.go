@@ -42,7 +42,7 @@ func quicLeaf() Leaf {
 		Guard:      "DTLS and STUN share bits with QUIC: the version field must be known.",
 		Thresholds: reasonThresholds(3, 0), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "HTTP/3 (QUIC) on UDP port {{port}}[[ ({{direction}})]] is not read ({{packets packet|packets}}).",
+		Body:     "QUIC, as HTTP/3 has it, on UDP port {{port}}[[ ({{direction}})]] is not read ({{packets packet|packets}} with its long header, {{share}} % of the port's).",
 		Remedy:   Remedy{Summary: "For debugging let the server not offer HTTP/3 (no Alt-Svc header), so that clients use TCP.", Command: "curl -sI https://HOST | grep -i alt-svc"},
 		check:    reasonCheck(capture.UDP, capture.ReasonQUIC),
 	}
@@ -216,7 +216,7 @@ func fragmentsLeaf() Leaf {
 		Remedy:   Remedy{Summary: "Find the path with the smaller MTU, and let TCP keep below it.", Command: "tracepath PEER; ip link show; iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			expired, invalid, evicted := v.ledger[capture.FragmentsExpired], v.ledger[capture.FragmentsInvalid], v.ledger[capture.FragmentsEvicted]
-			n := expired + invalid + evicted
+			n := v.fragments()
 			if float64(n) >= l.threshold(v, "fragments") && 100*ratio(n, v.frames()) >= l.threshold(v, "share") {
 				emit(hit{evidence: []Evidence{number("fragments", n), percent("share", n, v.frames()), number("expired", expired), number("invalid", invalid), number("evicted", evicted), number("reassembled", v.ledger[capture.FragmentsReassembled])}})
 			}
@@ -224,9 +224,15 @@ func fragmentsLeaf() Leaf {
 	}
 }
 
-// tunnelPorts are UDP ports of tunnels: VXLAN (RFC 7348) and Linux's old one,
-// GENEVE (RFC 8926), WireGuard.
-var tunnelPorts = map[uint16]string{4789: "VXLAN", 8472: "VXLAN", 6081: "GENEVE", 51820: "WireGuard"}
+// fragments counts those of the span whose datagram never became whole.
+func (v *view) fragments() uint64 {
+	return v.ledger.Sum([]capture.Entry{capture.FragmentsExpired, capture.FragmentsInvalid, capture.FragmentsEvicted})
+}
+
+// tunnelPorts are UDP ports of tunnels: L2TP (RFC 2661), GTP (3GPP TS 29.281),
+// GRE (RFC 8086), VXLAN (RFC 7348) and Linux's old one, CAPWAP (RFC 5415), GENEVE
+// (RFC 8926), WireGuard.
+var tunnelPorts = map[uint16]string{1701: "L2TP", 2152: "GTP", 4754: "GRE", 4789: "VXLAN", 8472: "VXLAN", 5247: "CAPWAP", 6081: "GENEVE", 51820: "WireGuard"}
 
 func tunnelLeaf() Leaf {
 	return Leaf{
@@ -235,10 +241,10 @@ func tunnelLeaf() Leaf {
 		Condition:  "a notable share of the frames are datagrams to or from the port of a tunnel protocol",
 		Meaning:    "This is the underlay that carries the pods' packets, not the network namespace of a pod. What is inside is not unpacked.",
 		Guard:      "Applications that build tunnels themselves look alike: likely. A few datagrams do not count.",
-		Thresholds: []Threshold{{"packets", "datagrams", 50, 5}, {"share", "percent of the frames", 20, 20}},
+		Thresholds: []Threshold{{"packets", "datagrams", 50, 1}, {"share", "percent of the frames", 20, 20}},
 		Raise:      2, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "packets", Description: "datagrams of the tunnel"}, {Name: "share", Description: "percent of the frames"}, {Name: "protocol", Description: "what the port is registered or used for"}},
-		Body:     "{{packets datagram|datagrams}} ({{share}} %) on UDP port {{port}} {{packets: is|are}} of a {{protocol}} tunnel: the underlay is captured, not the pod.",
+		Body:     "{{packets datagram|datagrams}} ({{share}} %) on UDP port {{port}} {{packets: is|are}} of a tunnel ({{protocol}}), and what is inside is not read: the underlay is captured, not the pod.",
 		Remedy: Remedy{Summary: "Capture inside the pod's network namespace.", Command: "docker run --network container:APP --cap-drop ALL --cap-add NET_RAW IMAGE run",
 			Manifest: "spec:\n  template:\n    spec:\n      hostNetwork: false\n"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
@@ -259,17 +265,20 @@ func noMessageLeaf() Leaf {
 		Meaning:   "The payload was too little to tell its protocol, or did not fit any connection: what became of every byte stands in the evidence.",
 		Guard:     "Only said where nothing more exact can be said.",
 		Raise:     4, Clear: 1, Live: true, File: true,
-		Evidence: []Key{{Name: "bytes", Description: "bytes of TCP payload"}, {Name: "undetected", Description: "of them, too few to tell the protocol"}, {Name: "unknown", Description: "of them, of no known protocol"},
+		Evidence: []Key{{Name: "bytes", Description: "bytes of TCP payload"}, {Name: "unfinished", Description: "of them, of a known protocol, in what did not become whole"}, {Name: "undetected", Description: "of them, too few to tell the protocol"}, {Name: "unknown", Description: "of them, of no known protocol"},
 			{Name: "no_connection", Description: "of them, of no connection that is followed"}, {Name: "out_of_range", Description: "of them, outside any plausible window"}, {Name: "bad_checksum", Description: "of them, in segments with a wrong checksum"}, {Name: "gap_bytes", Description: "bytes never seen beside them"}},
-		Body:   "{{bytes byte|bytes}} of TCP payload became no message: {{undetected}} too few to tell the protocol, {{unknown}} of no known protocol, {{no_connection}} of no connection, {{out_of_range}} out of range, {{bad_checksum}} with a wrong checksum ({{gap_bytes more was|more were}} never seen).",
+		Body:   "{{bytes byte|bytes}} of TCP payload became no message: {{unfinished}} in what did not become whole, {{undetected}} too few to tell the protocol, {{unknown}} of no known protocol, {{no_connection}} of no connection, {{out_of_range}} out of range, {{bad_checksum}} with a wrong checksum ({{gap_bytes more was|more were}} never seen).",
 		Remedy: Remedy{Summary: "Capture for longer and from the beginning of a connection.", Command: "wiretell read FILE   # prints the ledger with every byte"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			l := &v.Snapshot.Ledger
 			if v.explained || l[capture.BytesSeen] == 0 || l[capture.RequestsSeen]+l[capture.ResponsesSeen] > 0 {
 				return
 			}
-			emit(hit{evidence: []Evidence{number("bytes", l[capture.BytesSeen]), number("undetected", l[capture.DeliveredUndetected]+l[capture.DeliveredDesync]), number("unknown", l[capture.DeliveredUnknown]),
-				number("no_connection", l[capture.BytesNoState]), number("out_of_range", l[capture.BytesOutOfRange]), number("bad_checksum", l[capture.BytesBadChecksum]), number("gap_bytes", l[capture.GapBytes])}})
+			undetected, unknown := l[capture.DeliveredUndetected]+l[capture.DeliveredDesync], l[capture.DeliveredUnknown]
+			noState, outOfRange, badChecksum := l[capture.BytesNoState], l[capture.BytesOutOfRange], l[capture.BytesBadChecksum]
+			unfinished := less(l[capture.BytesDelivered]+l[capture.BytesLive], undetected+unknown)
+			emit(hit{evidence: []Evidence{number("bytes", l[capture.BytesSeen]), number("unfinished", unfinished), number("undetected", undetected), number("unknown", unknown),
+				number("no_connection", noState), number("out_of_range", outOfRange), number("bad_checksum", badChecksum), number("gap_bytes", l[capture.GapBytes])}})
 		},
 	}
 }
@@ -284,13 +293,13 @@ func parseErrorLeaf() Leaf {
 		Thresholds: []Threshold{{"errors", "errors", 3, 1}, {"share", "percent of messages and errors", 0.1, 0.1}},
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "errors", Description: "messages refused"}, {Name: "reason", Description: "the most frequent reason", Volatile: true}, {Name: "reason_errors", Description: "how often that one"}, {Name: "messages", Description: "messages that were read"}},
-		Body:     "Port {{port}}[[ ({{direction}})]] looks like HTTP, but {{errors message breaks|messages break}} its rules, most often {{reason}} ({{reason_errors time|times}}; {{messages was|were}} read).",
+		Body:     "Port {{port}}[[ ({{direction}})]] looks like HTTP, but {{errors message breaks|messages break}} its rules: {{reason}} {{reason_errors time|times}} ({{messages message was|messages were}} read).",
 		Remedy:   Remedy{Summary: "Look at what the peer sends; where it is right and wiretell wrong, report it with the reason.", Command: "curl -sv --raw http://HOST:{{port}}/ -o /dev/null", URL: "https://www.rfc-editor.org/rfc/rfc9112"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			errors := p.ParseErrors
 			errors[capture.ReasonBadHello] = 0 // of TLS
 			errors[capture.ReasonTLS] = 0      // TLS-05
-			errors[capture.ReasonSwitchedProtocol] = less(errors[capture.ReasonSwitchedProtocol], p.did[plainAnswer])
+			errors[capture.ReasonSwitchedProtocol] = less(errors[capture.ReasonSwitchedProtocol], p.did[leftTLS])
 			n, messages := sum(errors[:]), p.requests()+p.responses()
 			switch {
 			case n+messages == 0:

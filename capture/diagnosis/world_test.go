@@ -106,6 +106,19 @@ func (w *world) frames(iface int, e capture.Entry, n uint64) {
 	}
 }
 
+// icmpv6 lets n messages of a type come in.
+func (w *world) icmpv6(typ uint8, n uint64) {
+	w.frames(eth0, capture.FrameICMPv6, n)
+	k := capture.ICMPKey{Network: capture.IPv6, Type: typ, Direction: capture.Receive}
+	for i := range w.snap.ICMP {
+		if w.snap.ICMP[i].ICMPKey == k {
+			w.snap.ICMP[i].Count += n
+			return
+		}
+	}
+	w.snap.ICMP = append(w.snap.ICMP, capture.ICMPCount{ICMPKey: k, Count: n})
+}
+
 // payload lets n packets with payload pass on a port, n in each direction, and
 // as many acknowledgements.
 func (w *world) payload(p *capture.PortStats, n uint64) {

@@ -48,7 +48,11 @@ func (r *rig) claims() []string {
 			}
 			out = append(out, s)
 		case *capture.ConnStuck:
-			out = append(out, fmt.Sprintf("%v: %v in %v, %v, %d bytes, %v", o.Kind, o.Side, o.State, o.Cause, o.Bytes, o.Waited.Round(time.Second)))
+			line := fmt.Sprintf("%v: %v in %v, %v, %d bytes, %v", o.Kind, o.Side, o.State, o.Cause, o.Bytes, o.Waited.Round(time.Second))
+			if o.Acked > 0 {
+				line += fmt.Sprintf(", %d acknowledged before", o.Acked)
+			}
+			out = append(out, line)
 		default:
 			out = append(out, fmt.Sprintf("%T", o))
 		}
@@ -146,6 +150,9 @@ var lives = []struct {
 		seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "abcd", after: time.Second}, seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "abcd", after: 2 * time.Second},
 		seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "abcd", after: 4 * time.Second}, seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "abcd", after: 8 * time.Second})...),
 		claims: []string{"stalled: server in established, retransmission_timeout, 4 bytes, 6s"}, open: capture.StateEstablished},
+	{name: "stalled: after some was acknowledged", script: after3(append([]seg{{from: sv, flags: "PA", seq: 1, ack: 1, data: "abcd"}, {from: sv, flags: "PA", seq: 5, ack: 1, data: "efg"}, {from: cl, flags: "A", seq: 1, ack: 4}},
+		slices.Repeat([]seg{{from: sv, flags: "PA", seq: 4, ack: 1, data: "defg", after: 3 * time.Second}}, 3)...)...),
+		claims: []string{"stalled: server in established, retransmission_timeout, 4 bytes, 6s, 3 acknowledged before"}, open: capture.StateEstablished},
 	{name: "not stalled: each is acknowledged in the end", script: after3(
 		seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ab"}, seg{from: sv, flags: "PA", seq: 1, ack: 1, data: "ab", after: 2 * time.Second}, seg{from: cl, flags: "A", seq: 1, ack: 3},
 		seg{from: sv, flags: "PA", seq: 3, ack: 1, data: "cd", after: 2 * time.Second}, seg{from: sv, flags: "PA", seq: 3, ack: 1, data: "cd", after: 2 * time.Second}, seg{from: cl, flags: "A", seq: 1, ack: 5}),
@@ -155,7 +162,7 @@ var lives = []struct {
 		seg{from: sv, flags: "A", seq: 2, ack: 1, after: time.Second}, seg{from: cl, flags: "A", seq: 1, ack: 3, win: -1},
 		seg{from: sv, flags: "A", seq: 2, ack: 1, after: 3 * time.Second}, seg{from: cl, flags: "A", seq: 1, ack: 3, win: -1},
 		seg{from: sv, flags: "A", seq: 2, ack: 1, after: 3 * time.Second}, seg{from: cl, flags: "A", seq: 1, ack: 3, win: -1}),
-		claims: []string{"stalled: server in established, zero_window, 0 bytes, 6s"}, open: capture.StateEstablished},
+		claims: []string{"stalled: server in established, zero_window, 0 bytes, 6s, 2 acknowledged before"}, open: capture.StateEstablished},
 	{name: "keep-alive probes of an open window are no stall", script: after3(slices.Repeat([]seg{
 		{from: sv, flags: "A", seq: 0, ack: 1, after: 4 * time.Second}, {from: cl, flags: "A", seq: 1, ack: 1}}, 4)...), open: capture.StateEstablished},
 	{name: "a hole that is never filled", script: after3(seg{from: cl, flags: "A", seq: 1, ack: 1, data: "a"}, seg{from: cl, flags: "A", seq: 3, ack: 1, data: "c"}), wait: 13 * time.Second,

@@ -115,6 +115,15 @@ func (c *conn) outstanding(x capture.Side) uint64 {
 	return uint64(s.end - o.ack)
 }
 
+// acknowledged returns how many bytes of x that were handed on are acknowledged.
+func (c *conn) acknowledged(x capture.Side) uint64 {
+	s, o := c.both(x)
+	if waiting := uint64(s.nxt - o.ack); after(s.nxt, o.ack) {
+		return s.off - min(s.off, waiting)
+	}
+	return s.off
+}
+
 // race reports whether a RST of from answers a request that met the end of a
 // connection kept alive: the server had spoken before, acknowledges nothing of
 // what the client sent since, and nobody had said anything for a while, or the

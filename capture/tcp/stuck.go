@@ -97,6 +97,7 @@ func (t *Table) tried(c *conn, from capture.Side, closed bool) {
 		r.told = true
 		if e := t.stuck(c, capture.StuckStalled, from, waited); e != nil {
 			e.Cause, e.Attempts, e.Bytes = capture.CauseRetransmissionTimeout, r.again, c.outstanding(from)
+			e.Acked = c.acknowledged(from)
 			if closed {
 				e.Cause = capture.CauseZeroWindow
 			}

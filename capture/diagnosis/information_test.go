@@ -1,0 +1,120 @@
+package diagnosis
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wiretell/wiretell/capture"
+)
+
+// TestInformation: what happens to healthy applications, too, is told as
+// information, and what does not as a warning.
+func TestInformation(t *testing.T) {
+	cut := func(cause capture.Cause, n int) func(*world) {
+		return func(w *world) {
+			for range n {
+				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Cause: cause, Status: 200, Error: capture.ReasonResponseTruncated})
+			}
+		}
+	}
+	reset := func(by capture.Side, n int) func(*world) {
+		return func(w *world) {
+			for range n {
+				w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, By: by, Phase: capture.PhaseResponse})
+			}
+		}
+	}
+	refused := func(server string, role capture.Role, opened uint64) func(*world) {
+		return func(w *world) {
+			w.fail(server, role, capture.ReasonRefused, 1, 3)
+			w.port(endpoint(server).Port, capture.TCP, capture.RoleBoth).Conns += opened
+		}
+	}
+	closed := func(w *world) {
+		w.snap.TCP.ZeroWindow[capture.Receive]++
+		w.snap.TCP.ZeroWindowTime[capture.Receive] += 65e8
+	}
+	for _, tt := range []struct {
+		id, what string
+		each     func(*world) // in each window, beside 50 requests that are answered
+		want     Severity
+		says     string
+	}{
+		{"DIR-06", "clients leave streams", cut(capture.CauseClosedByClient, 9), Info, "9 responses and 0 requests on port 8080 (inbound) were cut before their end (9 by the client itself; 0 by a reset)."},
+		{"DIR-06", "clients reset streams", cut(capture.CauseResetByClient, 9), Info, ""},
+		{"DIR-06", "the server cuts", cut(capture.CauseClosedByServer, 9), Warning, ""},
+		{"DIR-06", "the server cuts, and clients more", func(w *world) { cut(capture.CauseResetByServer, 3)(w); cut(capture.CauseClosedByClient, 30)(w) }, Warning, ""},
+		{"DIR-06", "the server cuts three of a thousand", func(w *world) { w.requests(8080, capture.RoleServer, 1000); cut(capture.CauseClosedByServer, 3)(w) }, Info, ""},
+		{"NET-RST-01", "clients cancel", func(w *world) { reset(capture.Client, 20)(w); reset(capture.Server, 1)(w) }, Info, ""},
+		{"NET-RST-01", "the server resets", reset(capture.Server, 5), Warning, ""},
+		{"NET-RST-01", "both reset", func(w *world) { reset(capture.Client, 20)(w); reset(capture.Server, 5)(w) }, Warning, ""},
+		{"NET-SYN-02", "localhost is ::1 and 127.0.0.1", refused("[::1]:80", capture.RoleBoth, 3), Info, "::1 port 80 refused 3 connects: no listener; 3 others over loopback succeeded."},
+		{"NET-SYN-02", "more is refused over loopback than succeeds", refused("[::1]:80", capture.RoleBoth, 2), Warning, "2 others over loopback succeeded"},
+		{"NET-SYN-02", "another host refuses", refused("10.9.9.9:80", capture.RoleClient, 30), Warning, "no listener."},
+		{"NET-ZWIN-01", "clients read slowly", closed, Info, "The peers"},
+		{"NET-ZWIN-01", "what is called reads slowly", func(w *world) { w.requests(9000, capture.RoleClient, 90); closed(w) }, Warning, "The peers"},
+	} {
+		w := newWorld(t)
+		w.run(3, func(w *world) { w.healthy(); tt.each(w) })
+		f, held := w.held(tt.id)
+		if !held || f.Severity != tt.want || !strings.Contains(f.Body, tt.says) {
+			t.Errorf("%s, %s: %v %s %q, want %s with %q", tt.id, tt.what, held, f.Severity, f.Body, tt.want, tt.says)
+		}
+		for _, f := range w.tree.Final(w.now, w.input()) {
+			if f.ID == tt.id && f.Severity != tt.want {
+				t.Errorf("%s, %s: %s at the end, want %s", tt.id, tt.what, f.Severity, tt.want)
+			}
+		}
+	}
+}
+
+// TestUsualPathMTU: the one error that teaches the MTU of a path is information,
+// in a file too.
+func TestUsualPathMTU(t *testing.T) {
+	for n, want := range map[int]Severity{1: Info, 2: Info, 3: Warning} {
+		w := newWorld(t)
+		w.tick(0)
+		w.healthy()
+		w.icmp(n, capture.IPv4, 3, 4, "10.0.0.254", "10.9.9.9:443", capture.TCP)
+		final := w.tree.Final(w.now.Add(2*time.Second), w.input())
+		if i := slices.IndexFunc(final, func(f Finding) bool { return f.ID == "NET-MTU-01" }); i < 0 || final[i].Severity != want {
+			t.Errorf("%d errors: %v, want %s", n, final, want)
+		}
+	}
+}
+
+// TestRefusedHere: who asks for the listener of this namespace itself is not
+// sent to the cluster.
+func TestRefusedHere(t *testing.T) {
+	for server, want := range map[string]string{
+		"127.0.0.1:81": "ss -ltn 'sport = :81'",
+		"10.0.0.1:81":  "ss -ltn 'sport = :81'",
+		"10.9.9.9:81":  "kubectl get pods -o wide | grep -F 10.9.9.9; kubectl get endpointslices -A | grep -F 10.9.9.9; ss -ltn 'sport = :81'   # on 10.9.9.9",
+	} {
+		role := capture.RoleBoth
+		if server == "10.9.9.9:81" {
+			role = capture.RoleClient
+		}
+		w := newWorld(t)
+		w.run(1, func(w *world) { w.healthy(); w.fail(server, role, capture.ReasonRefused, 1, 3) })
+		if f, _ := w.held("NET-SYN-02"); f.Remedy.Command != want {
+			t.Errorf("%s: %q, want %q", server, f.Remedy.Command, want)
+		}
+	}
+}
+
+// TestEndsAfterItsApplication: a sidecar that outlives its application does not
+// say that nobody listens on what was served until then.
+func TestEndsAfterItsApplication(t *testing.T) {
+	w := newWorld(t)
+	w.run(3, (*world).healthy)
+	w.listen()
+	w.fail("10.0.0.1:8080", capture.RoleServer, capture.ReasonRefused, 1, 9)
+	for _, f := range w.tree.Final(w.now.Add(time.Second), w.input()) {
+		if f.Severity > Info {
+			t.Errorf("%s %s", f.ID, f.Body)
+		}
+	}
+}
