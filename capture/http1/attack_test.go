@@ -255,6 +255,13 @@ func TestUnparsedPackets(t *testing.T) {
 		t.Errorf("upgraded %+v, want %+v", got, want)
 	}
 	r = newRig(t, Config{}, false)
+	r.run(
+		c("GET /a HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"), s("HTTP/1.1 101 x\r\n\r\n"),
+		c(http2Preface+"settings"), s("settings"))
+	if got, want := r.port.Unparsed[capture.ReasonHTTP2], (capture.Tally{Packets: 2, Bytes: 40}); got != want || r.port.Unparsed[capture.ReasonUpgraded] != (capture.Tally{}) {
+		t.Errorf("HTTP/2 %+v, want %+v", got, want)
+	}
+	r = newRig(t, Config{}, false)
 	r.run(c("nonsense\r\n"), c("more nonsense"), c("and more"))
 	if got, want := r.port.Unparsed[capture.ReasonBadStartLine], (capture.Tally{Packets: 1, Bytes: 10}); got != want {
 		t.Errorf("bad_start_line %+v, want %+v", got, want)

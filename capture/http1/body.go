@@ -184,6 +184,28 @@ func (p *Parser) upgrade() {
 	}
 }
 
+// http2Preface is what a client begins HTTP/2 with, after an upgrade to it too
+// (RFC 9113, section 3.4; RFC 7540, section 3.2).
+const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// upgraded accounts for bytes after an upgrade. Where they are HTTP/2 there are
+// requests in them all the same, which another parser would have to read.
+func (p *Parser) upgraded(s *stream, g *segment) {
+	b := g.rest()
+	if g.from == capture.Client && s.why == capture.ReasonUpgraded && len(b) >= len(http2Preface) && string(b[:len(http2Preface)]) == http2Preface {
+		for i := range p.sides {
+			if t := &p.sides[i]; t.state == stateUpgraded {
+				t.why = capture.ReasonHTTP2
+			}
+		}
+	}
+	e := capture.DeliveredUpgraded
+	if s.why == capture.ReasonHTTP2 {
+		e = capture.DeliveredHTTP2
+	}
+	p.unread(g, e, s.why)
+}
+
 // skipBody passes over body bytes without looking at them.
 func (p *Parser) skipBody(s *stream, g *segment) {
 	m := s.msg

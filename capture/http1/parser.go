@@ -96,7 +96,7 @@ func (p *Parser) Data(at capture.Mark, from capture.Side, b []byte) {
 		case stateDesync:
 			p.resync(s, &g)
 		case stateUpgraded:
-			p.unread(&g, capture.DeliveredUpgraded, capture.ReasonUpgraded)
+			p.upgraded(s, &g)
 		case stateSwitched:
 			p.unread(&g, capture.DeliveredUnknown, s.why)
 		}
