@@ -91,17 +91,6 @@ const (
 	NumSocketStates
 )
 
-var socketStateWords = [NumSocketStates]string{"", "established", "syn_sent", "syn_received", "fin_wait_1", "fin_wait_2",
-	"time_wait", "closed", "close_wait", "last_ack", "listen", "closing", "syn_received"}
-
-// String returns the conventions' network.connection.state.
-func (s SocketState) String() string {
-	if s < NumSocketStates {
-		return socketStateWords[s]
-	}
-	return ""
-}
-
 // Listener is a TCP socket in state LISTEN.
 type Listener struct {
 	Addr Endpoint // unspecified when it listens on every address
@@ -197,17 +186,6 @@ type CGroupFacts struct {
 	MemoryCurrent                            uint64 // bytes
 	MemoryMax                                uint64 // bytes, 0 when there is no limit
 	MemoryHigh, MemoryOOM                    uint64 // events (version 2)
-}
-
-// Addrs appends every address of the namespace to dst: what tells whether a
-// packet was sent or received here.
-func (k *Kernel) Addrs(dst []netip.Addr) []netip.Addr {
-	for i := range k.Interfaces {
-		for _, p := range k.Interfaces[i].Addrs {
-			dst = append(dst, p.Addr())
-		}
-	}
-	return dst
 }
 
 // Interface returns the interface of that name, nil when there is none.

@@ -3,7 +3,6 @@ package capture
 import (
 	"net/netip"
 	"reflect"
-	"slices"
 	"testing"
 )
 
@@ -54,16 +53,7 @@ func TestKernelQuestions(t *testing.T) {
 	if d := k.Interface("eth0"); d != &k.Interfaces[1] || k.Interface("eth1") != nil || (*Kernel)(nil).Interface("lo") != nil {
 		t.Error("Interface")
 	}
-	want := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("fd00::5")}
-	if got := k.Addrs(nil); !slices.Equal(got, want) {
-		t.Errorf("addresses %v, want %v", got, want)
-	}
-	for s := SocketEstablished; s < NumSocketStates; s++ {
-		if s.String() == "" {
-			t.Errorf("state %d has no word", s)
-		}
-	}
-	if SocketCloseWait != 8 || SocketListen != 10 || SocketState(200).String() != "" {
+	if SocketCloseWait != 8 || SocketListen != 10 {
 		t.Error("states are not numbered as in the kernel")
 	}
 }

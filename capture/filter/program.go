@@ -58,16 +58,6 @@ func firstWord(s string) string {
 	return w
 }
 
-// Ports returns the expression that selects these ports, of TCP, UDP and SCTP:
-// "port 80 or port 8080". Without any it is empty, which selects everything.
-func Ports(ports ...uint16) string {
-	var terms []string
-	for _, p := range ports {
-		terms = append(terms, "port "+strconv.Itoa(int(p)))
-	}
-	return strings.Join(terms, " or ")
-}
-
 // Raw returns the instructions, for the kernel or for golang.org/x/net/bpf. The
 // caller may change the slice.
 func (p *Program) Raw() []bpf.RawInstruction { return slices.Clone(p.raw) }
@@ -78,12 +68,6 @@ func (p *Program) Expr() string { return p.expr }
 // Ports returns the ports that the expression names outside "not", in order of
 // appearance; nil for bytecode. The caller must not change the slice.
 func (p *Program) Ports() []PortRange { return p.ports }
-
-// RejectsAll reports whether no packet can be selected, as by "arp" on a link
-// without ARP.
-func (p *Program) RejectsAll() bool {
-	return len(p.raw) == 1 && p.raw[0].Op == classReturn && p.raw[0].K == 0
-}
 
 // Match reports whether the Program selects a frame. data is what was captured
 // of it, wireLen how long it was on the wire. As in the kernel, a frame in

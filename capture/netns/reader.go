@@ -88,11 +88,6 @@ func (r *Reader) Read(k *capture.Kernel) error {
 	return nil
 }
 
-// Read fills k from root (see [Options], Proc) with a Reader made for the occasion.
-func Read(root string, k *capture.Kernel) error {
-	return NewReader(Options{Proc: root}).Read(k)
-}
-
 // lines calls yield for each line of a file below Proc, without its newline.
 // The line is valid during the call only. A line beyond maxLine is cut.
 func (r *Reader) lines(name string, yield func([]byte)) error {

@@ -13,6 +13,16 @@ func fromEnv(vars map[string]string) (Config, []Warning, error) {
 	return ConfigFromEnv(func(k string) string { return vars[k] })
 }
 
+// get returns the value of an attribute; "" without it.
+func (r resource) get(key string) string {
+	for _, kv := range r {
+		if kv.Key == key {
+			return kv.Value
+		}
+	}
+	return ""
+}
+
 func TestConfigFromEnv(t *testing.T) {
 	type vars = map[string]string
 	for _, c := range []struct {

@@ -30,15 +30,6 @@ func (r *resource) set(k, v string) {
 	*r = append(*r, KeyValue{k, v})
 }
 
-func (r resource) get(k string) string {
-	for _, kv := range r {
-		if kv.Key == k {
-			return kv.Value
-		}
-	}
-	return ""
-}
-
 // resources are the two that signals go under.
 type resources struct {
 	traffic resource // of the service whose traffic is observed

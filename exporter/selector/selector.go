@@ -77,10 +77,6 @@ func (s *Selector) Observation(o capture.Observation) bool {
 	return ok
 }
 
-// Failures returns how many evaluations failed; what they were about counts as
-// selected. The check of types leaves no way to one.
-func (s *Selector) Failures() uint64 { return s.failures }
-
 // getter makes the language's access to a field.
 func getter(p ottl.Path[*subject]) (ottl.GetSetter[*subject], error) {
 	name := p.Name()

@@ -78,8 +78,8 @@ func selected(t testing.TB, s *Selector) string {
 			names = append(names, o.name)
 		}
 	}
-	if s.Failures() != 0 {
-		t.Errorf("%d evaluations failed", s.Failures())
+	if s.failures != 0 {
+		t.Errorf("%d evaluations failed", s.failures)
 	}
 	return strings.Join(names, " ")
 }

@@ -23,26 +23,20 @@ type Image struct {
 // Config says how a container of the image starts. It is Docker's and OCI's
 // image configuration, of which only what is used here has a name.
 type Config struct {
-	User         string              `json:"User,omitempty"` // uid:gid
-	ExposedPorts map[string]struct{} `json:"ExposedPorts,omitempty"`
-	Env          []string            `json:"Env,omitempty"`
-	Entrypoint   []string            `json:"Entrypoint,omitempty"`
-	Cmd          []string            `json:"Cmd,omitempty"`
-	WorkingDir   string              `json:"WorkingDir,omitempty"`
-	Labels       map[string]string   `json:"Labels,omitempty"`
+	User       string            `json:"User,omitempty"` // uid:gid
+	Env        []string          `json:"Env,omitempty"`
+	Entrypoint []string          `json:"Entrypoint,omitempty"`
+	Cmd        []string          `json:"Cmd,omitempty"`
+	WorkingDir string            `json:"WorkingDir,omitempty"`
+	Labels     map[string]string `json:"Labels,omitempty"`
 	// Healthcheck is Docker's own; OCI has no such field.
 	Healthcheck *Healthcheck `json:"Healthcheck,omitempty"`
 }
 
-// Healthcheck is a command that Docker runs now and then. The times are in
-// nanoseconds, zero is Docker's default.
+// Healthcheck is a command that Docker runs now and then, as often as it does by
+// default.
 type Healthcheck struct {
-	Test          []string      `json:"Test"` // "CMD", program, arguments
-	Interval      time.Duration `json:"Interval,omitempty"`
-	Timeout       time.Duration `json:"Timeout,omitempty"`
-	StartPeriod   time.Duration `json:"StartPeriod,omitempty"`
-	StartInterval time.Duration `json:"StartInterval,omitempty"`
-	Retries       int           `json:"Retries,omitempty"`
+	Test []string `json:"Test"` // "CMD", program, arguments
 }
 
 // File is a file or folder of an image. The folders above it need not be
