@@ -205,7 +205,7 @@ func portsUsedUpLeaf() Leaf {
 }
 
 // flowLeaves are about how well bytes flow.
-func flowLeaves() []Leaf { return []Leaf{retransmitLeaf(), zeroWindowLeaf()} }
+func flowLeaves() []Leaf { return []Leaf{retransmitLeaf(), stallLeaf(), zeroWindowLeaf()} }
 
 // way names a direction of packets.
 func way(d capture.Direction) string {
@@ -266,6 +266,37 @@ func retransmitLeaf() Leaf {
 				h := hit{subject: Subject{Direction: capture.Direction(d)}, evidence: []Evidence{number("retransmits", n), number("packets", all), percent("share", n, all), number("timeouts", timeouts), text("way", way(capture.Direction(d)))}}
 				if known {
 					h.evidence = append(h.evidence, number("kernel_retransmits", kernel))
+				}
+				emit(h)
+			}
+		},
+	}
+}
+
+func stallLeaf() Leaf {
+	return Leaf{
+		ID: "NET-STALL-01", Title: "A peer is not heard any more", Class: Network, Severity: Warning, Confidence: Likely,
+		Path:       []Step{{"Do bytes flow well?", "no"}, {"What holds them up?", "what is sent again and again is not acknowledged"}},
+		Condition:  "on established connections with one peer, what was sent again for 5 s and more is not acknowledged",
+		Meaning:    "The peer went away without a word (a node that died, a pod that was removed), or something between drops its packets: a firewall, NAT or load balancer that has forgotten the connection, a new policy. Applications wait until their own time-outs.",
+		Guard:      "Clients of a server here vanish at any time, as phones do: those are information. What stalls with its first large segments is NET-MTU-02, a window that is closed NET-ZWIN-01, a connect that gets no answer NET-SYN-01.",
+		Thresholds: []Threshold{{"connections", "connections that stalled", 2, 1}},
+		Raise:      1, Clear: 2, Live: true, File: true,
+		Evidence: []Key{{Name: "connections", Description: "connections that stalled"}, {Name: "outstanding", Description: "most bytes that one of them waits for"}, {Name: "attempts", Description: "most times that something was sent again until that was told"}, {Name: "seconds", Description: "for how long, until that was told"}, {Name: "by", Description: "which side of the connections the peer is"}},
+		Body:     "{{connections connection|connections}} on port {{port}}[[ ({{direction}})]] stalled: the {{by}} {{peer}} did not acknowledge {{outstanding byte that was|bytes that were}} sent again {{attempts time|times}} in {{seconds}} s.",
+		Remedy:   Remedy{Summary: "Look whether the peer is still there, and for what between may have forgotten the connections or drops their packets.", Command: "ss -tno dst {{peer}}; ip route get {{peer}}; tracepath {{peer}}"},
+		check: func(v *view, l *Leaf, emit func(hit)) {
+			for _, e := range v.seen.unheard.order {
+				n := e.in(v)
+				if float64(n) < l.threshold(v, "connections") {
+					continue
+				}
+				p := portView{PortStats: capture.PortStats{PortKey: capture.PortKey{Port: e.key.port, Role: e.key.role}}}
+				h := hit{subject: p.subject(), evidence: []Evidence{number("connections", n), number("outstanding", e.last.outstanding),
+					number("attempts", uint64(e.last.attempts)), seconds("seconds", e.last.waited.Seconds()), text("by", e.key.by.String())}}
+				h.subject.Peer = e.key.peer
+				if e.key.role == capture.RoleServer && e.key.by == capture.Client {
+					h.sharper, h.severity, h.confidence = true, Info, l.Confidence
 				}
 				emit(h)
 			}

@@ -8,7 +8,7 @@ import (
 )
 
 func directionLeaves() []Leaf {
-	return []Leaf{oneWayLeaf(), silentServerLeaf(), unreadableResponseLeaf(), lostResponseLeaf(), orphanLeaf(), cutMessageLeaf(), pairingLeaf(), localBypassLeaf()}
+	return []Leaf{oneWayLeaf(), silentServerLeaf(), unreadableResponseLeaf(), lostResponseLeaf(), endedFirstLeaf(), orphanLeaf(), cutMessageLeaf(), pairingLeaf(), localBypassLeaf()}
 }
 
 func oneWayLeaf() Leaf {
@@ -17,7 +17,7 @@ func oneWayLeaf() Leaf {
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"In both directions?", "no"}},
 		Condition:  "an interface carried TCP packets one way and none the other way, and nothing was dropped; or the filter leaves out whatever one side of connections sends of which it selects the other; or no connection of a port has a single packet of one of the sides",
 		Meaning:    "TCP always answers, if only with acknowledgements or resets. Where only one direction is seen the other is hidden: by the filter, by asymmetric routing, or by a bypass.",
-		Guard:      "Drops hide packets too: without proof that the filter is to blame, any drop keeps the leaf silent. Loopback is left out of that. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike. Connections of a port count when they have ended, and only from 5 packets with payload on: the other side may have been about to answer.",
+		Guard:      "Drops hide packets too: without proof that the filter is to blame, any drop keeps the leaf silent. Loopback is left out of that. Packets may come by one interface and leave by another: where all is captured, ports carry data both ways, which keeps the leaf silent. A SYN flood that nothing answers looks alike. Connections of a port count when they have ended, and only from 5 packets with payload on, as the other side may have been about to answer; or with fewer that acknowledge what was not captured.",
 		Thresholds: []Threshold{{"packets", "packets", 20, 20}, {"payload", "packets with payload on the port", 3, 1}},
 		Raise:      2, Clear: 1, Live: true, File: true, Caveat: true,
 		Evidence: []Key{{Name: "seen", Description: "TCP packets of the direction that is seen; with payload, of a port"}, {Name: "way", Description: "the direction that is seen"},
@@ -66,7 +66,7 @@ func (v *view) halved(p *portView) (seen capture.Side, filtered, yes bool) {
 			return seen, true, true
 		}
 		dropped, _ := v.drops()
-		if t.OneWay[seen] > 0 && t.OneWay[seen] == t.Conns && sent[seen] >= unheard && dropped == 0 {
+		if t.OneWay[seen] > 0 && t.OneWay[seen] == t.Conns && (sent[seen] >= unheard || t.Gaps > 0) && dropped == 0 {
 			return seen, false, true
 		}
 	}
@@ -74,7 +74,8 @@ func (v *view) halved(p *portView) (seen capture.Side, filtered, yes bool) {
 }
 
 // unheard is how many packets with payload must have been seen on a port before
-// it is believed that those of the other side are hidden, and not yet to come.
+// it is believed that those of the other side are hidden, and not yet to come;
+// unless it acknowledges what was not captured.
 const unheard = 5
 
 func halvedPorts(v *view, l *Leaf, emit func(hit)) {
@@ -240,6 +241,29 @@ func lostResponseLeaf() Leaf {
 	}
 }
 
+func endedFirstLeaf() Leaf {
+	return Leaf{
+		ID: "DIR-09", Title: "The capture ended before any response", Class: Direction, Severity: Info, Confidence: Certain,
+		Path:       []Step{{"Did requests arrive?", "yes"}, {"Did responses follow?", "no"}, {"Had they the time to?", "no: the capture ended first"}},
+		Condition:  "requests were seen on a port and not one response, and each of them still waited when the capture ended",
+		Meaning:    "Whether the server would have answered is not known: the capture is too short, or holds one side of the connections only.",
+		Guard:      "Only at the end. One response on the port, or one request that came to an end without, keeps the leaf silent: those say more. That one side is hidden for sure is DIR-01.",
+		Thresholds: []Threshold{{"requests", "requests", 1, 1}},
+		Raise:      1, Clear: 1, Live: true, File: true,
+		Evidence: []Key{{Name: "requests", Description: "requests that waited"}, {Name: "server_packets", Description: "packets with payload by the server"}, {Name: "one_way", Description: "whether not one packet of the server's was captured"}},
+		Body:     "{{requests request|requests}} on port {{port}}[[ ({{direction}})]] still waited for a response when the capture ended[[{{one_way?}}; not one packet of the server's was captured]].",
+		Remedy:   Remedy{Summary: "Capture for longer, and both directions.", Command: "tcpdump -i any -s 262144 -w FILE 'tcp port {{port}}'"},
+		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
+			waiting := p.UnansweredBy[capture.ReasonShutdown]
+			_, _, half := v.halved(p)
+			if !v.final || half || p.responses() > 0 || float64(waiting) < l.threshold(v, "requests") || waiting < p.requests() {
+				return nil, absent
+			}
+			return []Evidence{number("requests", waiting), number("server_packets", p.FromServer.Packets), truth("one_way", p.OneWay[capture.Client] == p.Conns)}, holds
+		}),
+	}
+}
+
 // joinSeconds is how long after the start responses without request are usual.
 const joinSeconds = 60
 
@@ -254,7 +278,7 @@ func orphanLeaf() Leaf {
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: []Key{{Name: "orphans", Description: "responses without a request"}, {Name: "responses", Description: "responses in all"}, {Name: "midstream_connections", Description: "connections on any port joined midway since the start"}, {Name: "gaps", Description: "gaps on the port"}, {Name: "unread", Description: "packets on the port that are of no protocol that is read, or were cut"}, {Name: "refused", Description: "messages on the port that break the rules"}},
 		Body:     "{{orphans}} of {{responses response|responses}} on port {{port}}[[ ({{direction}})]] {{orphans: has|have}} no request: joined mid-connection ({{midstream_connections connection was|connections were}}), or the requests were lost ({{gaps gap|gaps}}) or not readable ({{unread packet|packets}}, {{refused message that breaks|messages that break}} the rules).",
-		Remedy:   Remedy{Summary: "Start wiretell before the application, as a native sidecar; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
+		Remedy:   Remedy{Summary: "Let the capture begin before the application does, as a native sidecar's; where there are gaps see the quality findings.", Manifest: nativeSidecarManifest},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			responses := p.responses()
 			orphans := less(p.Orphans, p.did[unsolicited]+p.did[goodbye]) // the first are DIR-07's

@@ -216,7 +216,7 @@ func droppedExportLeaf() Leaf {
 		Raise:     1, Clear: 2, Live: true, File: true, Blind: true,
 		Evidence: []Key{{Name: "dropped", Description: "records dropped in the window"}, {Name: "exported", Description: "records exported in the window"}, {Name: "reasons", Description: "why, with how many since the start", Volatile: true}, {Name: "signals", Description: "which signals"}},
 		Body:     "{{dropped record|records}} ({{signals}}) {{dropped: was|were}} lost at export, not at capture ({{reasons}}; {{exported was|were}} exported).",
-		Remedy:   Remedy{Summary: "Mend the export first if it fails (EXP-01 to EXP-04); else enlarge the queue or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 wiretell run"},
+		Remedy:   Remedy{Summary: "Mend the export first if it fails (EXP-01 to EXP-04); else enlarge the queue or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 {{run}}"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			var dropped, exported uint64
 			var signals []string
@@ -305,7 +305,7 @@ func overflowLeaf() Leaf {
 		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"},
 			{Name: "folded", Description: "recordings and data points of metrics that went into a folded series"}},
 		Body:   "There is too much to tell apart[[: {{overflow_packets packet|packets}} beyond {{ports port|ports}} are counted together]][[; the diagnosis had no room for {{beyond observation|observations}}]][[; {{folded measurement|measurements}} went into folded series of metrics (otel.metric.overflow)]].",
-		Remedy: Remedy{Summary: "Narrow the capture to the ports that matter, or let more ports be counted apart; name the routes of paths that vary.", Command: "wiretell run --port 8080; wiretell run --max-ports 1024"},
+		Remedy: Remedy{Summary: "Narrow the capture to the ports that matter, or let more ports be counted apart; name the routes of paths that vary.", Command: "{{run}} --port 8080; {{run}} --max-ports 1024"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			over, packets, folded := false, uint64(0), uint64(0)
 			for i := range v.ports {

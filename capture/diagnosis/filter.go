@@ -26,7 +26,7 @@ func excludesAllLeaf() Leaf {
 		Evidence: []Key{{Name: "filter", Description: "the filter"}, {Name: "left_out", Description: "TCP packets that the filter left out"},
 			{Name: "matched", Description: "packets of any kind that it let through"}, {Name: "ports", Description: "server ports of what was left out, the busiest first", Volatile: true}, {Name: "first_port", Description: "the busiest of them", Volatile: true}},
 		Body:   "The filter ({{filter}}) matches none of {{left_out TCP packet|TCP packets}}[[; most are on port {{ports}}]].",
-		Remedy: Remedy{Summary: "Filter for a port that carries traffic, or leave the filter out.", Command: "wiretell run --port {{first_port}}"},
+		Remedy: Remedy{Summary: "Filter for a port that carries traffic, or leave the filter out.", Command: "{{run}} --port {{first_port}}"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if !v.filtering() {
 				return
@@ -132,7 +132,7 @@ func httpElsewhereLeaf() Leaf {
 		Raise:      1, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "filter", Description: "the filter"}, {Name: "http_packets", Description: "packets left out that begin as HTTP, of one in 16"}, {Name: "left_out", Description: "packets that the filter left out on the port"}},
 		Body:     "HTTP is on port {{port}}[[ ({{direction}})]], outside the filter ({{filter}}): {{http_packets packet|packets}} of one in 16 looked at {{http_packets: begins|begin}} so.",
-		Remedy:   Remedy{Summary: "Let the filter name that port, too.", Command: "wiretell run --port {{port}}"},
+		Remedy:   Remedy{Summary: "Let the filter name that port, too.", Command: "{{run}} --port {{port}}"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			led := &v.Snapshot.Ledger
 			switch {
@@ -189,7 +189,7 @@ func wrongKindLeaf() Leaf {
 		Raise:      2, Clear: 1, Live: true, File: true,
 		Evidence: []Key{{Name: "filter", Description: "the filter"}, {Name: "tagged", Description: "frames with a VLAN tag that were left out"}, {Name: "ipv6", Description: "TCP packets over IPv6"}, {Name: "kind", Description: "what the packets are, and the filter does not see"}, {Name: "mended", Description: "the filter, let see them too"}},
 		Body:     "The filter ({{filter}}) does not see {{kind}} ({{tagged}} with a VLAN tag, {{ipv6}} over IPv6).",
-		Remedy:   Remedy{Summary: "Let the filter see both kinds.", Command: "wiretell run --filter '{{mended}}'"},
+		Remedy:   Remedy{Summary: "Let the filter see both kinds.", Command: "{{run}} --filter '{{mended}}'"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			if v.Capture.FilterExpr == "" || v.ledger[capture.FrameTCP]+v.ledger[capture.DatagramTCP] > 0 {
 				return

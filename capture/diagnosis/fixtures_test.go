@@ -323,6 +323,13 @@ func closingFixtures() []fixture {
 			w.requests(8080, capture.RoleUnknown, 300)
 			w.snap.TCP.Retransmits[capture.DirectionUnknown][capture.RetransmitTimeout] += 30
 		}, subject: Subject{Direction: capture.Receive}, want: map[string]any{"way": "in", "timeouts": int64(12), "kernel_retransmits": int64(0)}},
+		{id: "NET-STALL-01", cause: func(w *world) {
+			w.healthy()
+			for range 2 {
+				w.stall(400, time.Minute)
+			}
+		}, alsoFile: []string{"OK-00"}, subject: Subject{Port: 443, Direction: capture.Transmit, Peer: netip.MustParseAddr("10.9.9.9")},
+			want: map[string]any{"connections": int64(2), "outstanding": int64(400), "seconds": float64(6), "by": "server"}},
 		{id: "NET-ZWIN-01", cause: func(w *world) {
 			w.healthy()
 			w.snap.TCP.ZeroWindow[capture.Transmit]++

@@ -139,6 +139,7 @@ func trafficMisses() []nearMiss {
 		{id: "DIR-02", what: "upgraded", each: func(w *world) { w.unanswered(8080, capture.ReasonUpgraded, 20) }},
 		{id: "DIR-03", what: "silence", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 20) }},
 		{id: "DIR-04", what: "the server was silent", each: func(w *world) { w.unanswered(8080, capture.ReasonReset, 20).Gaps++ }},
+		{id: "DIR-09", what: "before the end", each: func(w *world) { w.unanswered(8080, capture.ReasonShutdown, 20) }},
 		{id: "DIR-05", what: "two of them", each: func(w *world) { w.healthy(); w.port(8080, capture.TCP, capture.RoleServer).Orphans += 2 }},
 		{id: "DIR-06", what: "two of them", each: func(w *world) {
 			w.healthy()

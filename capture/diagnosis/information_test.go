@@ -32,6 +32,14 @@ func TestInformation(t *testing.T) {
 			w.port(endpoint(server).Port, capture.TCP, capture.RoleBoth).Conns += opened
 		}
 	}
+	vanish := func(role capture.Role, side capture.Side) func(*world) {
+		return func(w *world) {
+			for range 2 {
+				w.tree.Observe(&capture.ConnStuck{Conn: capture.Conn{Client: endpoint("10.0.0.9:40000"), Server: endpoint("10.0.0.1:8080"), Role: role}, Side: side,
+					Kind: capture.StuckStalled, Cause: capture.CauseRetransmissionTimeout, Waited: 6 * time.Second, Attempts: 4})
+			}
+		}
+	}
 	closed := func(w *world) {
 		w.snap.TCP.ZeroWindow[capture.Receive]++
 		w.snap.TCP.ZeroWindowTime[capture.Receive] += 65e8
@@ -53,6 +61,9 @@ func TestInformation(t *testing.T) {
 		{"NET-SYN-02", "localhost is ::1 and 127.0.0.1", refused("[::1]:80", capture.RoleBoth, 3), Info, "::1 port 80 refused 3 connects: no listener; 3 others over loopback succeeded."},
 		{"NET-SYN-02", "more is refused over loopback than succeeds", refused("[::1]:80", capture.RoleBoth, 2), Warning, "2 others over loopback succeeded"},
 		{"NET-SYN-02", "another host refuses", refused("10.9.9.9:80", capture.RoleClient, 30), Warning, "no listener."},
+		{"NET-STALL-01", "clients vanish", vanish(capture.RoleServer, capture.Server), Info, "2 connections on port 8080 (inbound) stalled: the client 10.0.0.9 did not acknowledge 0 bytes that were sent again 4 times in 6 s."},
+		{"NET-STALL-01", "a server that is called vanishes", vanish(capture.RoleClient, capture.Client), Warning, "the server 10.0.0.1 did not"},
+		{"NET-STALL-01", "a server here does not hear its clients", vanish(capture.RoleServer, capture.Client), Warning, "the server 10.0.0.1 did not"},
 		{"NET-ZWIN-01", "clients read slowly", closed, Info, "The peers"},
 		{"NET-ZWIN-01", "what is called reads slowly", func(w *world) { w.requests(9000, capture.RoleClient, 90); closed(w) }, Warning, "The peers"},
 	} {
@@ -115,6 +126,66 @@ func TestEndsAfterItsApplication(t *testing.T) {
 	for _, f := range w.tree.Final(w.now.Add(time.Second), w.input()) {
 		if f.Severity > Info {
 			t.Errorf("%s %s", f.ID, f.Body)
+		}
+	}
+}
+
+// TestEndedFirst: requests that wait when the capture ends are told at the end
+// alone, and where nothing more exact can be said.
+func TestEndedFirst(t *testing.T) {
+	for _, tt := range []struct {
+		what  string
+		cause func(*world)
+		want  string
+	}{
+		{"requests of one side", func(w *world) { w.unanswered(80, capture.ReasonShutdown, 2).OneWay[capture.Client] += 2 }, "2 requests on port 80 (inbound) still waited for a response when the capture ended; not one packet of the server's was captured."},
+		{"a request that was acknowledged", func(w *world) { w.unanswered(80, capture.ReasonShutdown, 1) }, "1 request on port 80 (inbound) still waited for a response when the capture ended."},
+		{"one was answered", func(w *world) { w.unanswered(8080, capture.ReasonShutdown, 2); w.requests(8080, capture.RoleServer, 1) }, ""},
+		{"one was not answered in time", func(w *world) {
+			w.unanswered(80, capture.ReasonShutdown, 2)
+			w.unanswered(80, capture.ReasonTimedOut, 1)
+		}, ""},
+		{"one side is hidden", func(w *world) { w.unanswered(80, capture.ReasonShutdown, 6).OneWay[capture.Client] += 6 }, ""},
+		{"one side is hidden, and acknowledged", func(w *world) {
+			p := w.unanswered(80, capture.ReasonShutdown, 1)
+			p.OneWay[capture.Client]++
+			p.Gaps++
+		}, ""},
+	} {
+		w := newWorld(t)
+		w.run(3, tt.cause)
+		if f, held := w.held("DIR-09"); held {
+			t.Errorf("%s: raised before the end: %s", tt.what, f.Body)
+		}
+		w = newWorld(t)
+		w.tick(0)
+		tt.cause(w)
+		final := w.tree.Final(w.now.Add(time.Second), w.input())
+		i := slices.IndexFunc(final, func(f Finding) bool { return f.ID == "DIR-09" })
+		if got := i >= 0; got != (tt.want != "") || got && final[i].Body != tt.want {
+			t.Errorf("%s: %v, want %q", tt.what, final, tt.want)
+		}
+		if hidden := slices.ContainsFunc(final, func(f Finding) bool { return f.ID == "DIR-01" }); hidden != strings.Contains(tt.what, "hidden") {
+			t.Errorf("%s: DIR-01 %v", tt.what, hidden)
+		}
+	}
+}
+
+// TestCommandsFitTheSource: what is looked at is called again as it was.
+func TestCommandsFitTheSource(t *testing.T) {
+	for _, live := range []bool{true, false} {
+		w := newWorld(t)
+		want := "wiretell run --filter 'not port 9000'"
+		if !live {
+			w.file("x.pcap")
+			want = "wiretell read FILE --filter 'not port 9000'"
+		}
+		w.tick(0)
+		w.unparsed(9000, capture.TCP, capture.RoleUnknown, capture.ReasonUnknownProtocol, 20)
+		final := w.tree.Final(w.now.Add(time.Second), w.input())
+		i := slices.IndexFunc(final, func(f Finding) bool { return f.ID == "PROTO-03" })
+		if i < 0 || final[i].Remedy.Command != want {
+			t.Errorf("live %v: %v, want %q", live, final, want)
 		}
 	}
 }

@@ -192,6 +192,8 @@ func directionFixtures() []fixture {
 			w.healthy()
 			w.unanswered(8080, capture.ReasonGap, 5).Gaps += 2
 		}, subject: inbound(8080), want: map[string]any{"unanswered": int64(5), "gaps": int64(2)}},
+		{id: "DIR-09", ends: true, cause: func(w *world) { w.unanswered(8080, capture.ReasonShutdown, 2).OneWay[capture.Client] += 2 }, subject: inbound(8080),
+			want: map[string]any{"requests": int64(2), "one_way": true}},
 		{id: "DIR-05", also: []string{"OK-00"}, windows: 2, cause: func(w *world) {
 			w.healthy()
 			p := w.port(8080, capture.TCP, capture.RoleServer)

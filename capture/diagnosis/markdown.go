@@ -84,8 +84,10 @@ func Plain(text string) string {
 		}
 		var name string
 		name, text, _ = strings.Cut(rest, "}}")
-		p := parsePlaceholder(name)
-		if !p.truth {
+		switch p := parsePlaceholder(name); {
+		case p.name == "run":
+			b.WriteString(runLive)
+		case !p.truth:
 			b.WriteString(p.inflect(strings.ToUpper(p.name)))
 		}
 	}

@@ -51,7 +51,7 @@ func TestLeavesAreWhole(t *testing.T) {
 		if l.Severity > Info && l.Remedy.Command == "" && l.Remedy.Manifest == "" {
 			t.Errorf("%s: a remedy of nothing that can be pasted", l.ID)
 		}
-		known := map[string]bool{"port": true, "direction": true, "interface": true, "peer": true, "remote": true}
+		known := map[string]bool{"port": true, "direction": true, "interface": true, "peer": true, "remote": true, "run": true}
 		for _, k := range l.Evidence {
 			if !name.MatchString(k.Name) || k.Description == "" || known[k.Name] {
 				t.Errorf("%s: evidence %q is malformed, twice, or not described", l.ID, k.Name)

@@ -328,6 +328,14 @@ func closingMisses() []nearMiss {
 			w.snap.TCP.Retransmits[capture.Transmit][capture.RetransmitSYN] += 50
 			w.snap.TCP.Retransmits[capture.Transmit][capture.RetransmitSpurious] += 50
 		}},
+		{id: "NET-STALL-01", what: "one connection in a window", each: func(w *world) { w.healthy(); w.stall(400, time.Minute) }},
+		{id: "NET-STALL-01", what: "the first large segments, which is NET-MTU-02", each: func(w *world) { w.healthy(); w.stall(9000, time.Second); w.stall(9000, time.Second) }},
+		{id: "NET-STALL-01", what: "a window that is closed", each: func(w *world) {
+			w.healthy()
+			for range 5 {
+				w.tree.Observe(&capture.ConnStuck{Conn: capture.Conn{Server: endpoint("10.9.9.9:443"), Role: capture.RoleClient}, Kind: capture.StuckStalled, Cause: capture.CauseZeroWindow, Bytes: 400})
+			}
+		}},
 		{id: "NET-ZWIN-01", what: "a burst", each: func(w *world) {
 			w.healthy()
 			w.snap.TCP.ZeroWindow[capture.Receive] += 40

@@ -50,7 +50,8 @@ type observed struct {
 	ports    map[capture.PortKey]*portSeen
 	failures table[failureKey, connects]
 	errors   table[icmpKey, icmpSeen]
-	stalls   table[netip.Addr, uint64] // by peer: how much is outstanding
+	stalls   table[netip.Addr, uint64]    // by peer: how much is outstanding
+	unheard  table[unheardKey, unheardOf] // other connections that stall
 	names    resolutions
 	// broken counts exchanges that the network or a peer cut, or let time out,
 	// after they had begun: since the start, and at the beginning of the window.
@@ -110,7 +111,7 @@ type connects struct {
 func newObserved() *observed {
 	return &observed{
 		ports: make(map[capture.PortKey]*portSeen), failures: newTable[failureKey, connects](maxFailures),
-		errors: newTable[icmpKey, icmpSeen](maxErrors), stalls: newTable[netip.Addr, uint64](maxStalls), names: newResolutions(),
+		errors: newTable[icmpKey, icmpSeen](maxErrors), stalls: newTable[netip.Addr, uint64](maxStalls), unheard: newTable[unheardKey, unheardOf](maxStalls), names: newResolutions(),
 	}
 }
 
@@ -227,23 +228,46 @@ const (
 	youngAge   = 5 * time.Second
 )
 
-// stuck takes note of a connection that stalled as soon as it had more to send
-// than a small segment: its handshake had passed.
+// unheardKey tells apart connections on which a side is not heard any more.
+type unheardKey struct {
+	peer netip.Addr // who does not acknowledge
+	port uint16
+	role capture.Role
+	by   capture.Side // whose that is
+}
+
+// unheardOf is the worst that is known of them.
+type unheardOf struct {
+	outstanding uint64
+	attempts    int
+	waited      time.Duration
+}
+
+// stuck takes note of a connection that stalled. One that did as soon as it had
+// more to send than a small segment is kept apart: its handshake had passed.
 func (o *observed) stuck(s *capture.ConnStuck) {
-	if s.Kind != capture.StuckStalled || s.Cause != capture.CauseRetransmissionTimeout || s.Bytes < largeBytes || s.Acked >= largeBytes ||
-		s.Conn.Midstream || s.At.Sub(s.Conn.Start)-s.Waited > youngAge {
+	if s.Kind != capture.StuckStalled || s.Cause != capture.CauseRetransmissionTimeout {
 		return
 	}
 	to := s.Conn.Server
 	if s.Side == capture.Server {
 		to = s.Conn.Client
 	}
-	e := o.stalls.count(to.IP())
+	if s.Bytes >= largeBytes && s.Acked < largeBytes && !s.Conn.Midstream && s.At.Sub(s.Conn.Start)-s.Waited <= youngAge {
+		e := o.stalls.count(to.IP())
+		if e == nil {
+			o.beyond++
+			return
+		}
+		e.last = s.Bytes
+		return
+	}
+	e := o.unheard.count(unheardKey{peer: to.IP(), port: s.Conn.Server.Port, role: s.Conn.Role, by: s.Side.Other()})
 	if e == nil {
 		o.beyond++
 		return
 	}
-	e.last = s.Bytes
+	e.last = unheardOf{max(e.last.outstanding, s.Bytes), max(e.last.attempts, s.Attempts), max(e.last.waited, s.Waited)}
 }
 
 // Alerts that say goodbye (RFC 8446, section 6.1).
@@ -380,6 +404,7 @@ func (o *observed) endWindow(quiet int) {
 	o.failures.endWindow(quiet)
 	o.errors.endWindow(quiet)
 	o.stalls.endWindow(quiet)
+	o.unheard.endWindow(quiet)
 }
 
 // list joins names for a sentence.

@@ -75,7 +75,7 @@ func queueLeaf() Leaf {
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "lost", Description: "observations dropped"}, {Name: "made", Description: "observations made"}, {Name: "share", Description: "percent dropped"}},
 		Body:     "wiretell dropped {{lost}} of {{made observation|observations}} ({{share}} %) as its queue was full: counters are complete, spans and events are not.",
-		Remedy:   Remedy{Summary: "Give wiretell more CPU, or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 wiretell run", Manifest: moreCPUManifest},
+		Remedy:   Remedy{Summary: "Give wiretell more CPU, or sample spans.", Command: "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1 {{run}}", Manifest: moreCPUManifest},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if lost, made := v.ledger[capture.ObservationsLost], v.ledger[capture.ObservationsMade]; lost > 0 {
 				emit(hit{evidence: []Evidence{number("lost", lost), number("made", made), percent("share", lost, made)}})
@@ -222,7 +222,7 @@ func bufferLeaf() Leaf {
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "segments", Description: "segments refused"}, {Name: "bytes", Description: "bytes in them"}},
 		Body:     "Reassembly memory is full: {{segments segment|segments}} ({{bytes byte|bytes}}) {{segments: was|were}} refused.",
-		Remedy:   Remedy{Summary: "Raise the reassembly budget and with it the memory limit.", Command: "wiretell run --reassembly-memory 33554432   # bytes", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
+		Remedy:   Remedy{Summary: "Raise the reassembly budget and with it the memory limit.", Command: "{{run}} --reassembly-memory 33554432   # bytes", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if n := v.ledger[capture.SegmentRefused]; n > 0 {
 				emit(hit{evidence: []Evidence{number("segments", n), number("bytes", v.ledger[capture.BytesRefused])}})
@@ -241,7 +241,7 @@ func tableLeaf() Leaf {
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "evicted", Description: "connections evicted"}, {Name: "failed", Description: "connections that were never established meanwhile"}},
 		Body:     "The connection table is full: {{evicted connection was|connections were}} evicted ({{failed other|others}} never got established).",
-		Remedy:   Remedy{Summary: "Let the table be larger, and give wiretell the memory for it (about 260 bytes each).", Command: "wiretell run --max-connections 262144", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
+		Remedy:   Remedy{Summary: "Let the table be larger, and give wiretell the memory for it (about 260 bytes each).", Command: "{{run}} --max-connections 262144", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if n := v.ledger[capture.ConnsEvicted]; n > 0 {
 				emit(hit{evidence: []Evidence{number("evicted", n), number("failed", v.ledger[capture.ConnsFailed])}})
@@ -261,7 +261,7 @@ func givenUpLeaf() Leaf {
 		Raise:      1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "exchanges", Description: "exchanges given up in the middle of the response"}},
 		Body:     "{{exchanges exchange|exchanges}} on port {{port}}[[ ({{direction}})]] fell silent in the middle of the response and {{exchanges: was|were}} closed as unfinished.",
-		Remedy:   Remedy{Summary: "If that is how the application works follow silent connections for longer.", Command: "wiretell run --idle-timeout 1h"},
+		Remedy:   Remedy{Summary: "If that is how the application works follow silent connections for longer.", Command: "{{run}} --idle-timeout 1h"},
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			if float64(p.did[stalled]) < l.threshold(v, "exchanges") {
 				return nil, absent
@@ -323,7 +323,7 @@ func twiceLeaf() Leaf {
 		Raise:      2, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "duplicates", Description: "segments seen before"}, {Name: "copies", Description: "segments, with payload or without, that are proved to be captured before"}, {Name: "interfaces", Description: "interfaces with frames"}},
 		Body:     "{{duplicates segment was|segments were}} captured more than once, on {{interfaces interface|interfaces}}: exchanges are counted once.",
-		Remedy:   Remedy{Summary: "Nothing is lost; capturing on one interface of the way spares the work.", Command: "ip -brief link; wiretell run --interface eth0"},
+		Remedy:   Remedy{Summary: "Nothing is lost; capturing on one interface of the way spares the work.", Command: "ip -brief link   # then: --interface NAME"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			seen, n := v.twice()
 			copies := uint64(0)

@@ -54,6 +54,9 @@ func fill(text string, lookup func(string) (string, bool)) (_ string, whole bool
 	}
 }
 
+// runLive is what {{run}} stands for, but over a capture file.
+const runLive = "wiretell run"
+
 // placeholder is what stands between {{ and }}.
 type placeholder struct {
 	name      string

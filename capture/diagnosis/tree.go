@@ -54,6 +54,7 @@ type Tree struct {
 
 	seen     *observed
 	silence  silence
+	run      string     // how wiretell is called for what is looked at
 	ports    []portView // memory for views
 	hits     []hit
 	unlisted uint64
@@ -215,6 +216,9 @@ func (t *Tree) coverSince(from coverage, in *Input) coverage {
 // view prepares what the checks see. The ports are only looked at when a window
 // has ended: what is true at once does not rest on them.
 func (t *Tree) view(now capture.Time, in *Input, closed, final bool) *view {
+	if t.run = runLive; !in.Capture.Live {
+		t.run = "wiretell read FILE"
+	}
 	v := &view{Input: *in, now: now, final: final, seen: t.seen, base: &capture.Snapshot{}}
 	from := t.windowStart
 	if final {
@@ -446,7 +450,13 @@ func caveatsFor(l *Leaf, all []string) []string {
 
 func (t *Tree) finding(leaf int, e *entry, state State, now capture.Time) Finding {
 	l := &t.leaves[leaf]
-	lookup := words(&e.hit)
+	evidence := words(&e.hit)
+	lookup := func(name string) (string, bool) {
+		if name == "run" {
+			return t.run, true
+		}
+		return evidence(name)
+	}
 	f := Finding{
 		ID: l.ID, Title: l.Title, State: state, Severity: severityOf(l, &e.hit), Confidence: confidenceOf(l, &e.hit),
 		Subject: e.subject, Body: expand(l.Body, lookup), Evidence: slices.Clone(e.evidence),

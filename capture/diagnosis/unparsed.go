@@ -112,7 +112,7 @@ func knownProtocolLeaf() Leaf {
 		Thresholds: reasonThresholds(5, 50), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: append(reasonKeys(), Key{Name: "protocol", Description: "what it looks like"}),
 		Body:     "Port {{port}}[[ ({{direction}})]] is {{protocol}}, not HTTP ({{packets packet|packets}}, {{share}} %).",
-		Remedy:   Remedy{Summary: "Nothing to mend; leave the port out if it is of no interest.", Command: "wiretell run --filter 'not port {{port}}'"},
+		Remedy:   Remedy{Summary: "Nothing to mend; leave the port out if it is of no interest.", Command: "{{run}} --filter 'not port {{port}}'"},
 	}
 	unread := reasonCheck(capture.TCP, capture.ReasonUnknownProtocol)
 	leaf.check = func(v *view, l *Leaf, emit func(hit)) {
@@ -152,7 +152,7 @@ func unknownProtocolLeaf() Leaf {
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
 		Body:     "Port {{port}}[[ ({{direction}})]] speaks a protocol that is not known ({{packets packet|packets}}, {{share}} %).",
-		Remedy:   Remedy{Summary: "If that port is not HTTP, leave it out; if it is, restart the client so that a connection is seen from its start, and report a sample.", Command: "wiretell run --filter 'not port {{port}}'"},
+		Remedy:   Remedy{Summary: "If that port is not HTTP, leave it out; if it is, restart the client so that a connection is seen from its start, and report a sample.", Command: "{{run}} --filter 'not port {{port}}'"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			reasonCheck(capture.TCP, capture.ReasonUnknownProtocol)(v, l, func(h hit) {
 				if p := v.portOf(h.subject); p == nil || p.Looks == "" { // else PROTO-02
@@ -173,7 +173,7 @@ func joinedMidwayLeaf() Leaf {
 		Thresholds: reasonThresholds(20, 50), Raise: 2, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
 		Body:     "Connections on port {{port}}[[ ({{direction}})]] were joined midway and nothing in them is recognised yet ({{packets packet|packets}}, {{share}} %).",
-		Remedy:   Remedy{Summary: "Start wiretell before the application, or restart the clients.", Command: "kubectl rollout restart deployment CLIENT", Manifest: nativeSidecarManifest},
+		Remedy:   Remedy{Summary: "Let the capture begin before the application does, or restart the clients.", Command: "kubectl rollout restart deployment CLIENT", Manifest: nativeSidecarManifest},
 		check:    reasonCheck(capture.TCP, capture.ReasonJoinedMidstream),
 	}
 }

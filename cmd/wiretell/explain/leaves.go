@@ -29,7 +29,7 @@ var (
 		capture.CauseClosedByClient: {"DIR-06"}, capture.CauseClosedByServer: {"DIR-06"}, capture.CauseGap: {"DIR-04", "QUAL-07", "QUAL-08"},
 		capture.CauseNotParsed: {"DIR-03", "HTTP-01"}, capture.CauseJoinedMidstream: {"ENV-06", "DIR-05"}, capture.CauseUnsolicited: {"DIR-07"},
 		capture.CauseOneWay: {"DIR-01"}, capture.CauseExpired: {"QUAL-11"}, capture.CauseReused: {"NET-TW-01"}, capture.CauseBound: {"QUAL-09", "QUAL-10"},
-		capture.CauseRetransmissionTimeout: {"NET-RETX-01", "NET-MTU-02"}, capture.CauseZeroWindow: {"NET-ZWIN-01"},
+		capture.CauseRetransmissionTimeout: {"NET-STALL-01", "NET-RETX-01", "NET-MTU-02"}, capture.CauseZeroWindow: {"NET-ZWIN-01"},
 		capture.CauseHole: {"NET-RETX-01"}, capture.CauseNoResponse: {"DIR-02"},
 	}
 	phaseLeaves = map[capture.Phase][]string{
@@ -37,7 +37,7 @@ var (
 	}
 	waitLeaves = map[capture.StuckKind][]string{
 		capture.StuckHalfClosed: {"NET-CW-01"}, capture.StuckUnacknowledged: {"NET-LA-01"},
-		capture.StuckStalled: {"NET-ZWIN-01", "NET-MTU-02", "NET-RETX-01"}, capture.StuckStream: {"DIR-02", "NET-RETX-01"},
+		capture.StuckStalled: {"NET-STALL-01", "NET-ZWIN-01", "NET-MTU-02", "NET-RETX-01"}, capture.StuckStream: {"DIR-02", "NET-RETX-01"},
 	}
 	stateLeaves = map[capture.TCPState][]string{
 		capture.StateSynSent: {"NET-SYN-01"}, capture.StateSynReceived: {"NET-SYN-07"}, capture.StateCloseWait: {"NET-CW-01"},
