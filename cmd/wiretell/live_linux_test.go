@@ -225,9 +225,21 @@ func TestRunTwoSignals(t *testing.T) {
 	began := time.Now()
 	cmd.Process.Signal(syscall.SIGTERM)
 	stderr.await(t, "terminated: stopping\n")
-	time.Sleep(200 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGTERM) // the same once more, as timeout(1) sends it
+	again := time.Since(began)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if again < sameSignal {
+			t.Fatalf("two signals within %v ended it: %v", again, err)
+		}
+		exitCode(t, err, exitFailed)
+		return
+	case <-time.After(2 * sameSignal):
+	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	exitCode(t, cmd.Wait(), exitFailed)
+	exitCode(t, <-ended, exitFailed)
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}

@@ -193,8 +193,12 @@ type stopper interface {
 	Stop()
 }
 
+// sameSignal is how long a signal counts for the one before it: timeout(1) sends its
+// signal to the process and to its group, which is one request to end, not two.
+const sameSignal = 250 * time.Millisecond
+
 // stopOn calls stop, and closes told, at the first signal, when the duration is
-// over, or when standard input ends, if that is asked for; a second signal ends
+// over, or when standard input ends, if that is asked for; a signal after that ends
 // the process at once.
 func (f *runFlags) stopOn(p *job, stop func()) (told <-chan struct{}, cancel func()) {
 	signals := make(chan os.Signal, 2)
@@ -223,12 +227,18 @@ func (f *runFlags) stopOn(p *job, stop func()) (told <-chan struct{}, cancel fun
 		case <-done:
 			return
 		}
+		first := time.Now()
 		close(stopped)
 		stop()
-		select {
-		case <-signals:
-			os.Exit(exitFailed)
-		case <-done:
+		for {
+			select {
+			case <-signals:
+				if time.Since(first) > sameSignal {
+					os.Exit(exitFailed)
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 	return stopped, func() {
