@@ -243,11 +243,16 @@ func (p *Parser) noBody(m *message, g *segment) bool {
 // with "Expect: 100-continue" (RFC 9110, section 10.1.1), since it has a final
 // response already: where the body should begin another request does.
 func (p *Parser) withheld(m *message, g *segment) bool {
-	if !m.head.expects || m.x == nil || !m.x.responseDone || m.x.interim > 0 || g.i > 0 || g.at.Acked < m.x.end {
+	if !m.excused() || g.i > 0 || g.at.Acked < m.x.end {
 		return false
 	}
 	ok, _ := headAt(g.b, capture.Client, false)
 	return ok
+}
+
+// excused reports whether the client need not send the body that it announced.
+func (m *message) excused() bool {
+	return m.head.expects && m.x != nil && m.x.responseDone && m.x.interim == 0
 }
 
 // passBody advances n body bytes, seen or not.

@@ -345,6 +345,10 @@ func (p *Parser) endRequest(s *stream, at capture.Mark, why capture.Reason) {
 	if m == nil {
 		return
 	}
+	if s.state != stateHead && m.excused() && m.wire == int64(m.head.size) {
+		p.requestOver(m, capture.ReasonNone)
+		return
+	}
 	if m.x != nil {
 		m.x.announced = announced(s)
 	}

@@ -146,6 +146,7 @@ func TestFields(t *testing.T) {
 func TestWithheldBody(t *testing.T) {
 	refused := "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 	for framing, body := range map[string]string{"Content-Length: 5\r\n": "12345", "Transfer-Encoding: chunked\r\n": "5\r\n12345\r\n0\r\n\r\n"} {
+		begun := strings.Count(body[:1], "1") // a chunk-size is no body yet
 		ask := func(target string) packet {
 			return c("PUT " + target + " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + framing + "\r\n")
 		}
@@ -159,6 +160,14 @@ func TestWithheldBody(t *testing.T) {
 		// A body that comes all the same.
 		got = newRig(t, Config{}, false).run(ask("/a"), s(refused), c(body), ask("/b"), c(body), s(ok))
 		expect(t, got, fmt.Sprintf("PUT /a @h 5/%d > 401 0/48", head+len(body)), sent)
+		// No body, and no further request either.
+		got = newRig(t, Config{}, false).run(ask("/a"), s(refused))
+		expect(t, got, withheld)
+		// A body that was begun, and one that was asked for.
+		got = newRig(t, Config{}, false).run(ask("/a"), s(refused), c(body[:1]))
+		expect(t, got, fmt.Sprintf("PUT /a @h %d/%d > 401 0/48 !request_truncated", begun, head+1))
+		got = newRig(t, Config{}, false).run(ask("/a"), s("HTTP/1.1 100 Continue\r\n\r\n"), s(refused))
+		expect(t, got, withheld+" interim=1 !request_truncated")
 	}
 	// Without the field what looks like a request is the body.
 	get := "GET /c HTTP/1.1\r\nHost: h\r\n\r\n"

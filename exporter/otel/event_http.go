@@ -27,6 +27,9 @@ func (b *eventBuilder) exchange(lr plog.LogRecord, event *semconv.Event, f *fact
 	if why == "" {
 		why = incomplete(f.Exchange)
 	}
+	if why == "" { // a response came, which is no error to a server
+		why = f.Error.String()
+	}
 	r := b.begin(lr, event, f.end, shortfall(event, f, why))
 	b.conn(&r, &f.Conn)
 	r.a.str(semconv.HTTPRequestMethod, f.method)
@@ -59,12 +62,18 @@ func (b *eventBuilder) exchange(lr plog.LogRecord, event *semconv.Event, f *fact
 	return r.a.bytes
 }
 
+// requestCut reports whether it is the request that was cut: a response may have come
+// all the same, as the 413 (Content Too Large) that ends an upload.
+func requestCut(ex *capture.Exchange) bool {
+	return ex.ResponseStart == 0 || ex.Error == capture.ReasonRequestTruncated
+}
+
 // received is how much came of the body that was cut.
 func received(ex *capture.Exchange) int64 {
-	if ex.ResponseStart != 0 {
-		return max(ex.ResponseBody, 0)
+	if requestCut(ex) {
+		return max(ex.RequestBody, 0)
 	}
-	return max(ex.RequestBody, 0)
+	return max(ex.ResponseBody, 0)
 }
 
 // shortfall tells a person what is missing of an exchange, and why.
@@ -75,7 +84,7 @@ func shortfall(event *semconv.Event, f *facts, why string) string {
 	switch {
 	case event == &eventUnexpectedEOF:
 		what, at := "response", "before its end"
-		if f.ResponseStart == 0 {
+		if requestCut(f.Exchange) {
 			what = "request"
 		}
 		if f.Announced > 0 {

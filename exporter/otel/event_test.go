@@ -186,6 +186,23 @@ func checkRecords(t *testing.T, s *sink) {
 }
 
 // A storm of events lets 50 a second and peer through and says how many it was.
+// A 413 (Content Too Large) that ends an upload is whole: it is the request that was cut.
+func TestRequestCutWithAResponse(t *testing.T) {
+	var b capture.Batch
+	x := exchange(&b, capture.RoleServer)
+	x.Conn.EndedBy = capture.EndedByServer
+	x.Status, x.ResponseBody, x.Error, x.Cause = 413, 7, capture.ReasonRequestTruncated, capture.CauseClosedByServer
+	x.RequestBody, x.Announced = 20, 50
+	got, _ := logsOf(t, nil, &b)
+	lr := got[semconv.EventHTTPUnexpectedEOF][0].item
+	if s := lr.Body().Str(); s != "request cut by the server, body at 20 of 50 bytes: request_truncated (closed_by_server)" {
+		t.Error(s)
+	}
+	if v, _ := lr.Attributes().Get(semconv.HTTPBodyReceived); v.Int() != 20 {
+		t.Error(v.Int())
+	}
+}
+
 func TestRateLimit(t *testing.T) {
 	var b capture.Batch
 	const storm = 1000
