@@ -163,7 +163,7 @@ func tlsFixtures() []fixture {
 				w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8443"), Role: capture.RoleServer}, Status: 400, HasRequest: true})
 			}
 		}, cure: func(w *world) { w.healthy(); w.hello(8443, capture.RoleServer, "a.example") }, subject: inbound(8443), want: map[string]any{"bad_requests": int64(3)}},
-		{id: "TLS-05", also: []string{"TLS-01"}, cause: func(w *world) {
+		{id: "TLS-05", cause: func(w *world) {
 			w.healthy()
 			p := w.unparsed(8081, capture.TCP, capture.RoleServer, capture.ReasonTLS, 4)
 			p.ClientHellos += 4

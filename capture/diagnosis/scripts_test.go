@@ -126,7 +126,7 @@ func TestOnTheWire(t *testing.T) {
 		{"an upgrade to something else", []talk{{false, "GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n"}, {true, "HTTP/1.1 101 x\r\n\r\n"}, {false, "hello"}}, []string{"OK-00", "UPG-01"}, "1 packet after that is no request"},
 		{"a TLS alert alone", []talk{{true, "\x15\x03\x03\x00\x02\x02\x28"}}, []string{"TLS-04"}, "1 fatal alert, the last 40 handshake_failure from the server."},
 		{"HTTP answered by a TLS alert", []talk{{false, get}, {true, "\x15\x03\x01\x00\x02\x02\x46"}}, []string{"TLS-05"}, "1 plain request was answered by TLS, 0 by 400; 0 TLS hellos"},
-		{"TLS answered by HTTP", []talk{{false, hello}, {true, "HTTP/1.0 400 Bad Request\r\n\r\n"}}, []string{"TLS-01", "TLS-05"}, "1 TLS hello was answered in the clear"},
+		{"TLS answered by HTTP", []talk{{false, hello}, {true, "HTTP/1.0 400 Bad Request\r\n\r\n"}}, []string{"TLS-05"}, "1 TLS hello was answered in the clear"},
 		{"a handshake that fails", []talk{{false, hello}, {true, "\x15\x03\x03\x00\x02\x02\x28"}}, []string{"TLS-01", "TLS-04"}, "1 fatal alert, the last 40 handshake_failure from the server; 0 of 1 hello was answered"},
 		{"a hello without a name", []talk{{false, clientHello("")}, {true, "\x15\x03\x03\x00\x02\x01\x00"}}, []string{"TLS-01", "TLS-04", "TLS-07"}, "1 TLS hello on port 9000 tells no server's name"},
 		{"PROXY protocol", []talk{{false, "PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\n" + get}, {true, ok}}, []string{"OK-00", "PROTO-01"}, "1 connection on port 9000 begins with a PROXY protocol header"},

@@ -44,6 +44,9 @@ func tlsCheck(inbound bool) func(*view, *Leaf, func(hit)) {
 		if p.Transport != capture.TCP || p.inbound() != inbound || p.total.ClientHellos == 0 || v.meshed(p) {
 			return nil, absent
 		}
+		if p.did[plainAnswer] > 0 && p.total.ServerHellos == 0 {
+			return nil, absent // the port is in the clear: TLS-05
+		}
 		switch n := p.ClientHellos + p.Unparsed[capture.ReasonTLS].Packets; {
 		case float64(n) >= l.threshold(v, "packets"):
 			return tlsEvidence(p), holds
@@ -64,7 +67,7 @@ func tlsInboundLeaf() Leaf {
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: TLS"}, {"Who listens?", "this pod"}},
 		Condition:  "a ClientHello was sent to a port of this pod (or, in a file, to any)",
 		Meaning:    "The port speaks TLS. What is inside cannot be read from the wire, so its requests cannot become spans; connections, times and bytes are still measured.",
-		Guard:      "Evaluated by port: plain health checks on another port do not hide it. One handshake is proof enough.",
+		Guard:      "Evaluated by port: plain health checks on another port do not hide it. One handshake is proof enough, unless what answers is in the clear, which is TLS-05.",
 		Thresholds: tlsThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: tlsKeys(),
