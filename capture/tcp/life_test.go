@@ -313,25 +313,41 @@ func TestNothingIsHitAfterBothEnds(t *testing.T) {
 	r.flush()
 }
 
-// A request that crosses the server's FIN at once is told from a goodbye by the
-// protocol above.
-func TestRequestCrossesFIN(t *testing.T) {
-	r := newRig(t, Config{})
-	r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
-		return &carrier{follower{r: r}}
-	}
-	r.play(after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "FPA", seq: 1, ack: 4, data: "ok"},
-		seg{from: cl, flags: "PA", seq: 4, ack: 1, data: "again"}, seg{from: sv, flags: "R", seq: 4}))
-	race := false
-	for _, o := range r.book.Batch.Observations {
-		if o, ok := o.(*capture.ConnReset); ok {
-			race = o.Conn.Race
+// A request that crosses the server's FIN at once, or comes when the FIN of an idle
+// connection was acknowledged, is told from a goodbye by the protocol above.
+func TestRequestMeetsFIN(t *testing.T) {
+	get, ok := seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "get"}, seg{from: sv, flags: "PA", seq: 1, ack: 4, data: "ok"}
+	known := []seg{{from: cl, flags: "A", seq: 4, ack: 4}, {from: cl, flags: "PA", seq: 4, ack: 4, data: "again"}, {from: sv, flags: "R", seq: 4}}
+	for _, test := range []struct {
+		name    string
+		script  []seg
+		request bool
+		want    bool
+	}{
+		{"crosses", []seg{get, {from: sv, flags: "FPA", seq: 1, ack: 4, data: "ok"}, {from: cl, flags: "PA", seq: 4, ack: 1, data: "again"}, {from: sv, flags: "R", seq: 4}}, true, true},
+		{"idle, and known", append([]seg{get, ok, {from: sv, flags: "FA", seq: 3, ack: 4, after: 5 * time.Second}}, known...), true, true},
+		{"idle, and known, a goodbye", append([]seg{get, ok, {from: sv, flags: "FA", seq: 3, ack: 4, after: 5 * time.Second}}, known...), false, false},
+		{"not idle, and known", append([]seg{get, ok, {from: sv, flags: "FA", seq: 3, ack: 4}}, known...), true, false},
+	} {
+		r := newRig(t, Config{})
+		if test.request {
+			r.table.open = func(*capture.Conn, *capture.Quality, *capture.PortStats) capture.Handler {
+				return &carrier{follower{r: r}}
+			}
 		}
+		r.play(after3(test.script...))
+		resets, race := 0, false
+		for _, o := range r.book.Batch.Observations {
+			if o, ok := o.(*capture.ConnReset); ok {
+				resets++
+				race = o.Conn.Race
+			}
+		}
+		if resets != 1 || race != test.want {
+			t.Errorf("%s: %d resets, race %t, want %t", test.name, resets, race, test.want)
+		}
+		r.flush()
 	}
-	if !race {
-		t.Error("the keep-alive race is not told")
-	}
-	r.flush()
 }
 
 // What happens to a connection names the exchange in flight.

@@ -128,7 +128,8 @@ func (c *conn) acknowledged(x capture.Side) uint64 {
 // connection kept alive: the server had spoken before, acknowledges nothing of
 // what the client sent since, and nobody had said anything for a while, or the
 // server had closed when the client did not yet know. What crosses its end at
-// once may be a goodbye (as TLS has) unless it is known for a request. RFC 9112,
+// once, or comes long after it from a client that does not look at what it keeps,
+// may be a goodbye (as TLS has) unless it is known for a request. RFC 9112,
 // section 9.5: "A client, server, or proxy MAY close the transport connection at
 // any time."
 func (t *Table) race(c *conn, from capture.Side, p *capture.Packet) bool {
@@ -140,7 +141,7 @@ func (t *Table) race(c *conn, from capture.Side, p *capture.Packet) bool {
 	if p.TCP.Flags.Has(capture.ACK) && diff(p.TCP.Ack, sv.ack) > 0 {
 		return false // the request arrived
 	}
-	if c.marks&crossed == 0 && sv.has(sawFIN) {
+	if c.marks&crossed == 0 && sv.has(sawFIN) && !c.carries() {
 		return false
 	}
 	return c.idle() >= idleAfter || c.marks&crossed != 0 && c.carries()
