@@ -6,7 +6,8 @@
 // # Data flow
 //
 //	cmd/wiretell -> go build -> binary \
-//	               build info -> SBOM   > Image -> archive or folder
+//	               build info -> SBOM   \
+//	        LICENSE, ... of modules      > Image -> archive or folder
 //	                 Mozilla's roots   /
 //
 // The same source, version and compiler give the same bytes: no clock, no host

@@ -188,7 +188,7 @@ func archived(t *testing.T, img *Image) []byte {
 // The same source in another folder gives the same archive, byte for byte.
 func TestReproducible(t *testing.T) {
 	elsewhere := t.TempDir()
-	for _, name := range []string{"go.mod", "go.sum", "capture", "cmd", "exporter", "semconv"} {
+	for _, name := range []string{"LICENSE", "go.mod", "go.sum", "capture", "cmd", "exporter", "semconv"} {
 		if err := copyTree(filepath.Join(elsewhere, name), filepath.Join("../..", name)); err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,11 @@ func checkBinary(t *testing.T, img *Image, machine elf.Machine) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	notices := string(files[NoticesPath])
 	for _, m := range info.Deps {
+		if !strings.Contains(notices, "\n"+m.Path+" "+m.Version+", ") {
+			t.Errorf("the licence of %s is not in the image", m.Path)
+		}
 		if named[m.Path] != m.Version {
 			t.Errorf("the SBOM has %s %q, the binary %q", m.Path, named[m.Path], m.Version)
 		}
@@ -254,6 +258,11 @@ func checkBinary(t *testing.T, img *Image, machine elf.Machine) {
 			if strings.Contains(m.Path, heavy) {
 				t.Errorf("the binary holds %s", m.Path)
 			}
+		}
+	}
+	for _, want := range []string{"\n" + Module + ", LICENSE\n", "\nGo's library, LICENSE\n", "\ngolang.org/x/crypto/x509roots/fallback ", "Mozilla Public License"} {
+		if !strings.Contains(notices, want) {
+			t.Errorf("%q is not in the licences", want)
 		}
 	}
 	if len(info.Deps) < 10 || sbom.SpecVersion != "1.5" || sbom.Metadata.Component.Version != "v1.2.3" || named["stdlib"] == "" || !slices.ContainsFunc(sbom.Components, func(c component) bool { return c.Name == rootsPath && len(c.Hashes) == 1 }) {

@@ -45,6 +45,10 @@ func Wiretell(ctx context.Context, architecture string, r Release) (*Image, erro
 	if err != nil {
 		return nil, err
 	}
+	licences, err := notices(ctx, r.Dir, architecture)
+	if err != nil {
+		return nil, err
+	}
 	info, err := buildinfo.Read(bytes.NewReader(binary))
 	if err != nil {
 		return nil, err
@@ -64,6 +68,7 @@ func Wiretell(ctx context.Context, architecture string, r Release) (*Image, erro
 			{Path: "/etc/group", Mode: 0o644, Data: fmt.Appendf(nil, "root:x:0:\nwiretell:x:%d:\n", UID)},
 			{Path: rootsPath, Mode: 0o644, Data: certificates},
 			{Path: SBOMPath, Mode: 0o644, Data: sbom},
+			{Path: NoticesPath, Mode: 0o644, Data: licences},
 			{Path: "/records", Mode: fs.ModeDir | 0o700, UID: UID},
 		},
 	}, nil
@@ -72,6 +77,8 @@ func Wiretell(ctx context.Context, architecture string, r Release) (*Image, erro
 const (
 	// SBOMPath is where the image says what it is made of.
 	SBOMPath = "/usr/share/sbom/wiretell.cdx.json"
+	// NoticesPath is where the image has the licences and notices of all that is in it.
+	NoticesPath = "/usr/share/licenses/wiretell.txt"
 	// rootsPath is where Go looks for root certificates first.
 	rootsPath = "/etc/ssl/certs/ca-certificates.crt"
 )
