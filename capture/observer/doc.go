@@ -20,8 +20,8 @@
 //
 // HTTP/2 and QUIC are recognised and counted, not followed. DNS is followed
 // over UDP only. A PROXY protocol header and a SOCKS negotiation are passed
-// over; what a
-// connection carries after HTTP's CONNECT, or TLS that is agreed on within
-// another protocol (STARTTLS), is counted and not looked into. A server's reply
-// that is captured before the client's SOCKS greeting hides the negotiation.
+// over; what a connection carries after HTTP's CONNECT, or TLS that is agreed on
+// within another protocol (STARTTLS), is counted and not looked into. A server's
+// reply that is captured before the client's SOCKS greeting hides the
+// negotiation.
 package observer

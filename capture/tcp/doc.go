@@ -14,10 +14,11 @@
 // gap: it will not be sent again.
 //
 // Files: table.go finds a connection, segment.go decides what a segment is,
-// handshake.go begins connections and close.go ends them, reassembly.go orders
-// bytes, buffer.go holds the early ones, quality.go measures, retransmit.go and
-// window.go tell what delayed it, strain.go keeps that, timer.go is the
-// clock, icmp.go joins ICMP errors.
+// handshake.go begins connections and close.go ends them, state.go tells the
+// state of each side, reassembly.go orders bytes, hole.go and buffer.go hold the
+// early ones, quality.go measures, retransmit.go and window.go tell what delayed
+// it, strain.go keeps that, echo.go knows copies, stuck.go tells who waits in
+// vain, timer.go is the clock, icmp.go joins ICMP errors.
 //
 // # Concurrency
 //

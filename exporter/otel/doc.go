@@ -28,9 +28,8 @@
 //
 // Metrics are cumulative, so a lost batch of them loses nothing that the next
 // does not tell again; delta temporality is not offered. Of the samplers only
-// those without a remote controller are there. An event of a connection gets the
-// ids of an exchange that ended in the same batch; one that ends later is not
-// known yet. Writing OTLP JSON lines is synchronous.
+// those without a remote controller are there. Writing OTLP JSON lines is
+// synchronous.
 //
 // Forwarded, X-Forwarded-For, X-Forwarded-Host and X-Forwarded-Proto are not
 // read, as anybody can send them: client.address is the peer that connected,
