@@ -39,6 +39,7 @@ func (t *Table) endReset(c *conn, from capture.Side, p *capture.Packet, silent t
 		r.rst.at = 0 // an earlier one was right, or does not matter any more
 	}
 	t.counted(c, from)
+	c.enough(from, p)
 	phase, received := c.phase(silent, t.unanswered(c)), c.received(silent)
 	c.id.Race = t.race(c, from, p)
 	c.lastFrom = from
@@ -70,6 +71,24 @@ func (t *Table) endReset(c *conn, from capture.Side, p *capture.Packet, silent t
 		e.Hit = hit(c, received, b)
 	}
 	t.finish(c, capture.ReasonReset, true)
+}
+
+// enough takes what a client acknowledges as it resets: one that has what it wanted,
+// as a load balancer's check of health, often does so with the response in the same
+// breath, and then nothing is in flight. A RST that answers a segment has no ACK
+// (RFC 9293, section 3.5.2).
+func (c *conn) enough(from capture.Side, p *capture.Packet) {
+	s, o := c.both(from)
+	if from != capture.Client || !p.TCP.Flags.Has(capture.ACK) || !s.has(hasAck) || !o.has(hasSeq) {
+		return
+	}
+	last := o.end
+	if o.has(sawFIN) {
+		last = o.fin + 1
+	}
+	if after(p.TCP.Ack, s.ack) && !after(p.TCP.Ack, last) {
+		s.ack = p.TCP.Ack
+	}
 }
 
 // acceptable reports whether a RST belongs to the connection: exact when it is
