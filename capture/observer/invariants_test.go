@@ -170,9 +170,6 @@ func midway(t *testing.T, segments []capturetest.Segment, base *result) {
 	}
 }
 
-// keepEvery is of how many captures one is taken.
-var keepEvery = 1
-
 func TestCapturesKeepTheirMeaning(t *testing.T) {
 	dir := capturetest.Shared(t)
 	for i, name := range capturetest.Captures(t) {
