@@ -194,9 +194,9 @@ func TestEvictionAcrossConnections(t *testing.T) {
 func TestBufferBudget(t *testing.T) {
 	r := newRig(t, Config{MaxBuffered: 64 << 10}, false)
 	var others []*Parser
-	for i := range 100 { // slow heads
+	for i := range 300 { // slow heads
 		p := r.pool.Open(&capture.Conn{ID: uint64(i + 2)}, nil, r.port)
-		b := []byte("GET /slow HTTP/1.1\r\nX: " + filler(4000))
+		b := []byte("GET /slow HTTP/1.1\r\nX: " + filler(4000*(i%2))) // a long line, and a short one
 		r.handed += uint64(len(b))
 		p.Data(capture.Mark{}, capture.Client, b)
 		r.balance()
@@ -214,6 +214,61 @@ func TestBufferBudget(t *testing.T) {
 		r.balance()
 	}
 	r.run(c("GET /a HTTP/1.1\r\n\r\n"), s(ok))
+}
+
+// TestTextBudget has requests that are there grow, on many connections at once.
+func TestTextBudget(t *testing.T) {
+	const bound = 256 << 10
+	r := newRig(t, Config{MaxText: bound}, false)
+	data := func(p *Parser, at int, b string) {
+		r.handed += uint64(len(b))
+		p.Data(capture.Mark{Offset: uint64(at)}, capture.Client, []byte(b))
+		r.balance()
+		if r.pool.text > bound {
+			t.Fatalf("%d bytes of text held", r.pool.text)
+		}
+	}
+	const line = "GET /a HTTP/1.1\r\n"
+	var others []*Parser
+	for i := range 500 {
+		others = append(others, r.pool.Open(&capture.Conn{ID: uint64(i + 2)}, nil, r.port))
+		data(others[i], 0, line)
+	}
+	agent := "User-Agent: " + filler(240) + "\r\n"
+	fields := strings.Repeat(agent, 20) + "Host: " + filler(250) + "\r\ntracestate: a=" + filler(400) + "\r\n" +
+		agent + "tracestate: b=" + filler(80) + "\r\n" + "traceparent: " + filler(120) + "\r\n"
+	for _, p := range others {
+		data(p, len(line), fields)
+	}
+	if r.port.UnansweredBy[capture.ReasonEvicted] != 0 {
+		t.Error("a request counts whose head never ended")
+	}
+	for i, p := range others {
+		data(p, len(line)+len(fields), "\r\n")
+		first := capture.Side(i % 2)
+		p.End(capture.Mark{}, first, capture.ReasonReset)
+		p.End(capture.Mark{}, first.Other(), capture.ReasonReset)
+		r.balance()
+	}
+	if r.port.UnansweredBy[capture.ReasonEvicted] == 0 || r.pool.text != 0 {
+		t.Errorf("%d requests were evicted, %d bytes of text are left", r.port.UnansweredBy[capture.ReasonEvicted], r.pool.text)
+	}
+	r.run(c("GET /a HTTP/1.1\r\n\r\n"), s(ok))
+}
+
+// TestFirstAgentHolds: a field that comes again and again takes no memory.
+func TestFirstAgentHolds(t *testing.T) {
+	r := newRig(t, Config{}, false)
+	r.send(c("GET /a HTTP/1.1\r\nUser-Agent: one\r\n" + strings.Repeat("User-Agent: "+filler(200)+"\r\n", 200)))
+	if r.pool.text > keptText {
+		t.Errorf("%d bytes of text held", r.pool.text)
+	}
+	r.run(c("\r\n"), s(ok))
+	for _, o := range r.book.Batch.Observations {
+		if e, ok := o.(*capture.Exchange); ok && string(e.UserAgent) != "one" {
+			t.Errorf("User-Agent %q", e.UserAgent)
+		}
+	}
 }
 
 func TestBodyLookalike(t *testing.T) {

@@ -176,7 +176,9 @@ func (m *message) keep(pool *Pool, id fieldID, name, value []byte, request bool)
 				x.host = x.keep(pool, withoutUserinfo(value), maxHost)
 			}
 		case fieldUserAgent:
-			x.agent = x.keep(pool, value, maxAgent)
+			if x.agent.n == 0 {
+				x.agent = x.keep(pool, value, maxAgent)
+			}
 		case fieldTraceParent:
 			// W3C Trace Context, section 3.2.2, knows one value of one form. Which of
 			// several holds nobody can tell: a new trace begins, as it does for a

@@ -110,6 +110,9 @@ func (p *Parser) Data(at capture.Mark, from capture.Side, b []byte) {
 		}
 		p.port.Unparsed[g.why].Add(packets, g.unread)
 	}
+	if p.pool.text > p.pool.cfg.MaxText { // fields add to exchanges that are there
+		p.pool.relieve()
+	}
 }
 
 // took accounts for n bytes that belong to a message.

@@ -91,6 +91,13 @@ func (pool *Pool) exchange(p *Parser) *exchange {
 	return x
 }
 
+// relieve ends the oldest exchanges until the texts are within their bound.
+func (pool *Pool) relieve() {
+	for pool.open > 0 && pool.text > pool.cfg.MaxText {
+		pool.oldest.parser.evict(pool.oldest)
+	}
+}
+
 // keptText is the capacity of text that an exchange keeps while it is not used.
 const keptText = 1024
 
@@ -131,17 +138,22 @@ func (pool *Pool) releaseMessage(m *message) {
 	pool.messages = append(pool.messages, m)
 }
 
-// keptBuffer is the capacity of a line buffer that is kept for use again.
-const keptBuffer = 4 << 10
+const (
+	firstBuffer = 512     // capacity of a line buffer at first
+	keptBuffer  = 4 << 10 // the most of one that is kept for use again
+)
 
 // appendLine adds b to the unfinished line of m; it reports false when the
 // bound of all buffers together is reached.
 func (pool *Pool) appendLine(m *message, b []byte) bool {
 	if m.line == nil {
+		if pool.buffered+firstBuffer > pool.cfg.MaxBuffered {
+			return false
+		}
 		if n := len(pool.buffers); n > 0 {
 			m.line, pool.buffers = pool.buffers[n-1], pool.buffers[:n-1]
 		} else {
-			m.line = make([]byte, 0, 512)
+			m.line = make([]byte, 0, firstBuffer)
 		}
 		pool.buffered += cap(m.line)
 	}
