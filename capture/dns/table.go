@@ -26,6 +26,9 @@ const Port = 53
 const (
 	// slabSize is how many look-ups are allocated at once.
 	slabSize = 64
+	// maxAlike bounds the look-ups of one socket with one ID, which lie in one
+	// bucket whatever the seed is. Resolvers choose IDs at random (RFC 5452, section 9.2).
+	maxAlike = 16
 	// maxScan bounds the search for a query by its addresses alone.
 	maxScan = 256
 	// clockStep is how far a look-up may lie in the future until it counts as
@@ -122,8 +125,8 @@ func (t *Table) query(p *capture.Packet) {
 		return
 	}
 	l[capture.LookupsSeen]++
-	if t.live >= t.cfg.MaxLookups {
-		t.remove(t.oldest)
+	if i := t.inTheWay(bucket, &p.Flow.Src, m.id); i >= 0 {
+		t.remove(i)
 		l[capture.LookupsEvicted]++
 	}
 	i := t.insert(bucket)
@@ -134,6 +137,24 @@ func (t *Table) query(p *capture.Packet) {
 	q.why, q.icmp = capture.ReasonNone, capture.ICMPHeader{}
 	q.nameLen = uint8(m.nameLen)
 	copy(q.name[:], m.name[:m.nameLen])
+}
+
+// inTheWay returns the look-up that a new one takes the place of, -1 when there
+// is room.
+func (t *Table) inTheWay(bucket uint32, client *capture.Endpoint, id uint16) int32 {
+	if t.live >= t.cfg.MaxLookups {
+		return t.oldest
+	}
+	n, last := 0, int32(-1) // the last in a bucket is the oldest
+	for i := t.buckets[bucket]; i >= 0; i = t.lookups[i].chain {
+		if q := &t.lookups[i]; q.id == id && q.client == *client {
+			n, last = n+1, i
+		}
+	}
+	if n < maxAlike {
+		return -1
+	}
+	return last
 }
 
 func (t *Table) answer(p *capture.Packet) {

@@ -331,6 +331,23 @@ func BenchmarkLookup(b *testing.B) {
 }
 
 // FuzzTable lets any datagrams and errors come: the books balance at any time.
+// TestOneIDForAll: who asks for many names with one ID from one socket does not
+// make each further query search them all.
+func TestOneIDForAll(t *testing.T) {
+	r := newRig(t, Config{})
+	const n = 3000
+	for i := range n {
+		r.ask(0, ask(7, fmt.Sprintf("n%d.example.", i), dnsmessage.TypeA))
+		if live := r.table.Len(); live > maxAlike {
+			t.Fatalf("%d look-ups of one socket and ID are followed", live)
+		}
+	}
+	q := ask(7, fmt.Sprintf("n%d.example.", n-1), dnsmessage.TypeA)
+	r.reply(second, reply(q, 0, record(fmt.Sprintf("n%d.example.", n-1), a4)))
+	r.counts(map[capture.Entry]uint64{capture.DNSMessages: n + 1, capture.LookupsSeen: n, capture.LookupsAnswered: 1,
+		capture.LookupsEvicted: n - maxAlike, capture.LookupsLive: maxAlike - 1})
+}
+
 func FuzzTable(f *testing.F) {
 	q, a := build(f, ask(1, "a.", dnsmessage.TypeA)), build(f, reply(ask(1, "a.", dnsmessage.TypeA), 3))
 	f.Add(q, a, []byte("\x00\x01\x02\x03\x04\x05"))
