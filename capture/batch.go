@@ -11,6 +11,7 @@ type Batch struct {
 	HasSnapshot bool
 
 	text      []byte
+	textBytes int // handed out
 	exchanges slab[Exchange]
 	opened    slab[ConnOpened]
 	failed    slab[ConnFailed]
@@ -31,7 +32,7 @@ type Batch struct {
 func (b *Batch) Reset() {
 	b.Observations = b.Observations[:0]
 	b.HasSnapshot = false
-	b.text = b.text[:0]
+	b.text, b.textBytes = b.text[:0], 0
 	b.headers = b.headers[:0]
 	clear(b.recorded)
 	b.exchanges.n, b.opened.n, b.failed.n, b.reset.n, b.stuck.n, b.closed.n = 0, 0, 0, 0, 0, 0
@@ -49,8 +50,12 @@ func (b *Batch) Text(p []byte) []byte {
 	}
 	n := len(b.text)
 	b.text = append(b.text, p...)
+	b.textBytes += len(p)
 	return b.text[n:len(b.text):len(b.text)]
 }
+
+// TextBytes is how much text the batch holds.
+func (b *Batch) TextBytes() int { return b.textBytes }
 
 // Headers copies hs and their text into memory of b.
 func (b *Batch) Headers(hs []Header) []Header {

@@ -1,6 +1,7 @@
 package observer_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/wiretell/wiretell/capture"
@@ -39,6 +40,43 @@ func TestBatchesAreBounded(t *testing.T) {
 	}
 	if most == 0 || most > 600 {
 		t.Errorf("a batch held %d observations", most)
+	}
+}
+
+// A batch is handed over when it holds much text, too.
+func TestTextOfBatchesIsBounded(t *testing.T) {
+	const n = 200
+	var segments []capturetest.Segment
+	target := strings.Repeat("a", 8000)
+	for i, pair := range refusals(n) {
+		p := &pair.Packet
+		p.TCP = capture.TCPHeader{Seq: 1, Ack: 1, Flags: capture.ACK, Window: 65535}
+		p.Payload = []byte("GET /" + target + " HTTP/1.1\r\nHost: shop\r\n\r\n")
+		if i%2 == 1 { // the answer
+			p.TCP.Ack += uint32(len(p.Payload))
+			p.Payload = []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+		p.PayloadLen = len(p.Payload)
+		segments = append(segments, pair)
+	}
+	most, exchanges := 0, 0
+	o := observer.New(observer.Config{
+		Empty: func() *capture.Batch { return new(capture.Batch) },
+		Offer: func(b *capture.Batch) bool {
+			most = max(most, b.TextBytes())
+			for _, obs := range b.Observations {
+				if x, ok := obs.(*capture.Exchange); ok && len(x.Target) == 1+len(target) && x.Status == 200 {
+					exchanges++
+				}
+			}
+			return true
+		},
+	}, capturetest.NewSource(segments))
+	if err := o.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if exchanges != n || most > 256<<10 {
+		t.Errorf("%d exchanges, want %d; a batch held %d bytes of text", exchanges, n, most)
 	}
 }
 

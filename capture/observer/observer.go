@@ -83,6 +83,9 @@ type Recorder interface {
 const (
 	// flushAt is how many observations a batch holds before it is handed over.
 	flushAt = 512
+	// flushText is the same for bytes of text: as many batches wait as the queue
+	// takes, and a single target may have 8 KiB.
+	flushText = 128 << 10
 	// lookEvery is how many packets that the filter leaves out there are to one
 	// that is looked at.
 	lookEvery = 16
@@ -227,7 +230,7 @@ func (o *Observer) one() {
 		o.route(p)
 	}
 	o.record()
-	if b.Batch != nil && len(b.Batch.Observations) >= flushAt {
+	if b.Batch != nil && (len(b.Batch.Observations) >= flushAt || b.Batch.TextBytes() >= flushText) {
 		o.flush(false)
 	}
 }
