@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"math"
+	"unsafe"
 
 	"github.com/wiretell/wiretell/capture"
 )
@@ -21,6 +22,10 @@ type Parser struct {
 	sides [2]stream
 	pairing
 }
+
+// ParserBytes is what a Parser takes with a message in progress, beside what the
+// Pool bounds.
+const ParserBytes = int(unsafe.Sizeof(Parser{}) + unsafe.Sizeof(message{}))
 
 // state is what the next byte of a side is.
 type state uint8

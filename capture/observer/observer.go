@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"github.com/wiretell/wiretell/capture"
 	"github.com/wiretell/wiretell/capture/defrag"
@@ -151,6 +152,7 @@ func New(cfg Config, src capture.Source) *Observer {
 		cfg.TCP.Sniff = sniffClient
 	}
 	cfg.TCP.Called = o.redirects.called
+	cfg.TCP.HandlerBytes = int(unsafe.Sizeof(session{})) + http1.ParserBytes
 	o.conns = tcp.New(cfg.TCP, &o.book, o.open)
 	o.http1 = http1.NewPool(cfg.HTTP1, &o.book)
 	o.tls = tls.NewPool(tls.Config{}, &o.book)

@@ -49,6 +49,56 @@ func TestEviction(t *testing.T) {
 	r.flush()
 }
 
+// TestMemoryIsBounded: connections on which much is going on give way earlier, also
+// when it begins as they are there already.
+func TestMemoryIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		segs []seg // on each connection
+		most int   // of them
+	}{
+		{"SYNs", []seg{{from: cl, flags: "S"}}, 2800},
+		{"duplicate acknowledgements", after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "0"}, seg{from: sv, flags: "A", seq: 1, ack: 1}), 820},
+		{"payload", after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "0"}), 1000},
+		{"holes", after3(seg{from: cl, flags: "PA", seq: 1, ack: 1, data: "0"}, seg{from: cl, flags: "PA", seq: 3, ack: 1, data: "2"}), 900},
+	} {
+		r := newRig(t, Config{MaxMemory: 1 << 20, HandlerBytes: 700})
+		// The first ones are all there before they go on.
+		for i := range 1200 {
+			r.play(fromPort(i, test.segs[:1]))
+		}
+		for i := range 3000 {
+			segs := test.segs
+			if i < 1200 {
+				segs = segs[1:]
+			}
+			r.play(fromPort(i, segs))
+			if n := r.table.memory(); n > 1<<20+2000 {
+				t.Fatalf("%s: %d bytes taken", test.name, n)
+			}
+		}
+		if n := r.table.Len(); n > test.most || n < test.most/2 {
+			t.Errorf("%s: %d connections held, want up to %d", test.name, n, test.most)
+		}
+		begun := 0
+		for _, s := range r.table.slots {
+			if s.index != 0 && r.table.at(int32(s.index-1)).handler != nil {
+				begun++
+			}
+		}
+		if begun != r.table.begun {
+			t.Errorf("%s: %d connections have a Handler, %d counted", test.name, begun, r.table.begun)
+		}
+		if r.book.Ledger[capture.ConnsEvicted] == 0 {
+			t.Errorf("%s: nothing was evicted", test.name)
+		}
+		r.flush()
+		if r.table.memory() != 0 {
+			t.Errorf("%s: %d bytes taken at the end", test.name, r.table.memory())
+		}
+	}
+}
+
 // TestClosedAreBounded: no more than MaxClosed ended connections are remembered,
 // and those for ClosedTimeout.
 func TestClosedAreBounded(t *testing.T) {

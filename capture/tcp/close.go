@@ -218,7 +218,7 @@ func (t *Table) finish(c *conn, why capture.Reason, remember bool) {
 		}
 	}
 	t.state(c)
-	c.handler = nil
+	t.forgetHandler(c)
 	t.cur = nil
 	if c.marks&keep == 0 {
 		t.remove(c)

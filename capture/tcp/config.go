@@ -12,6 +12,13 @@ type Config struct {
 	// Beyond it the oldest ended one gives way, then the oldest half-open, then
 	// the one that was silent longest. Default 65,536.
 	MaxConns int
+	// MaxMemory bounds the bytes that the connections held take, about, with what
+	// is noted of them and HandlerBytes; connections give way as beyond MaxConns.
+	// Default 512 for each of MaxConns, so that 32 MiB hold 65,536 that only began,
+	// and fewer of those on which more is going on; 1 MiB at least.
+	MaxMemory int
+	// HandlerBytes is what the Handler of one connection takes, about.
+	HandlerBytes int
 	// MaxClosed bounds how many ended connections are remembered, so that what
 	// is sent again after the end does not look like a new one. Default 4,096.
 	MaxClosed int
@@ -62,6 +69,7 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	setDefault(&c.MaxConns, 65536)
+	setDefault(&c.MaxMemory, max(512*c.MaxConns, 1<<20))
 	setDefault(&c.MaxClosed, min(4096, max(1, c.MaxConns/2)))
 	setDefault(&c.MaxBuffered, 8<<20)
 	setDefault(&c.MaxBufferedPerSide, 256<<10)

@@ -48,6 +48,7 @@ func (t *Table) openHole(c *conn, from capture.Side) *hole {
 		return h
 	}
 	i := t.holes.take()
+	t.grew = true
 	c.sides[from].hole = i
 	c.holes |= 1 << from
 	h := &t.holes.all[i]
@@ -147,6 +148,7 @@ func (t *Table) keep(h *hole, seq uint32, f part, a *arrival) int32 {
 		return -1
 	}
 	i := t.pieces.take()
+	t.grew = true
 	t.pieces.all[i] = piece{next: -1, seq: seq, cut: f.wire - uint32(len(f.data)), time: a.mark.Time, acked: a.mark.Acked, data: data,
 		ts: a.ts, hasTS: a.hasTS}
 	h.count++

@@ -12,6 +12,11 @@ func (t *Table) Segment(p *capture.Packet) {
 	led := &t.book.Ledger
 	n := p.PayloadLen
 	led[capture.BytesSeen] += uint64(n)
+	if t.grew || t.strains.grew {
+		t.hold(p)
+		t.relieve()
+		t.placing = false
+	}
 	if p.BadChecksum {
 		led[capture.SegmentBadChecksum]++
 		led[capture.BytesBadChecksum] += uint64(n)
@@ -247,6 +252,8 @@ func (t *Table) deliver(c *conn, from capture.Side, mark capture.Mark, b []byte)
 // it what went before: bytes that were missed, a side that has ended.
 func (t *Table) begin(c *conn, from capture.Side, mark capture.Mark) {
 	c.handler = t.open(&c.id, &c.quality, t.countPort(c))
+	t.begun++
+	t.grew = true
 	for side := capture.Client; side <= capture.Server; side++ {
 		s := &c.sides[side]
 		missed := s.off

@@ -54,6 +54,7 @@ func (s *stall) end(now capture.Time) time.Duration {
 type strainSlab struct {
 	all  []strain
 	free []int32
+	grew bool // as Table.grew
 }
 
 // of returns c's strain, making it when c has none. It is valid until the next
@@ -67,6 +68,7 @@ func (s *strainSlab) of(c *conn) *strain {
 			s.all = append(s.all, strain{})
 			c.strain = int32(len(s.all))
 		}
+		s.grew = true
 	}
 	return &s.all[c.strain-1]
 }

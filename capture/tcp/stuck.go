@@ -39,6 +39,7 @@ func (t *Table) rareOf(c *conn) *rare {
 			r = new(rare)
 		}
 		t.rare[c.index] = r
+		t.grew = true
 		c.marks |= hasRare
 	}
 	return r

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"time"
+	"unsafe"
 
 	"github.com/wiretell/wiretell/capture"
 )
@@ -26,7 +27,9 @@ type Table struct {
 	// probing, growing and deleting touch no connection.
 	slots []slot
 	mask  uint32
-	used  int // connections in the table, ended ones included
+	used  int  // connections in the table, ended ones included
+	begun int  // of them, those that have a Handler
+	grew  bool // what is counted in memory grew without a connection being made
 	seed  [3]uint64
 
 	slab   []*[slabSize]conn
@@ -91,6 +94,42 @@ func (t *Table) Len() int { return t.used }
 // Buffered returns the memory in use for early segments, in bytes.
 func (t *Table) Buffered() int { return t.pool.inUse }
 
+// What is counted of each thing: its size, and its place in the table, which is
+// a third full at least, or in a map.
+const (
+	connBytes = int(unsafe.Sizeof(conn{})) + 3*int(unsafe.Sizeof(slot{}))
+	rareBytes = int(unsafe.Sizeof(rare{})) + 32
+)
+
+// memory is how many bytes the connections held take, about. What they buffer
+// has a bound of its own.
+func (t *Table) memory() int {
+	return t.used*connBytes + t.begun*t.cfg.HandlerBytes + len(t.rare)*rareBytes +
+		(len(t.strains.all)-len(t.strains.free))*int(unsafe.Sizeof(strain{})) +
+		(len(t.holes.all)-len(t.holes.free))*int(unsafe.Sizeof(hole{})) +
+		(len(t.pieces.all)-len(t.pieces.free))*int(unsafe.Sizeof(piece{}))
+}
+
+// full reports whether the connections held take more than they may.
+func (t *Table) full() bool { return t.memory() >= t.cfg.MaxMemory && t.used > 0 }
+
+// relieve lets connections give way when those that are there took more. It is
+// called where nobody works on one.
+func (t *Table) relieve() {
+	t.grew, t.strains.grew = false, false
+	for t.full() {
+		t.evict()
+	}
+}
+
+// forgetHandler lets go of c's Handler.
+func (t *Table) forgetHandler(c *conn) {
+	if c.handler != nil {
+		c.handler = nil
+		t.begun--
+	}
+}
+
 // hash is the same for both directions of a flow.
 func (t *Table) hash(f *capture.Flow) uint32 {
 	h := t.hashEndpoint(&f.Src) + t.hashEndpoint(&f.Dst)
@@ -150,7 +189,7 @@ func (t *Table) at(i int32) *conn { return &t.slab[uint32(i)/slabSize][uint32(i)
 
 // insert makes a connection for hash h, making room when the table is full.
 func (t *Table) insert(h uint32) *conn {
-	if t.used >= t.cfg.MaxConns {
+	for t.used >= t.cfg.MaxConns || t.full() {
 		t.evict()
 	}
 	if t.used+t.used/2 >= len(t.slots) {
@@ -214,7 +253,8 @@ func (t *Table) remove(c *conn) {
 	t.unlink(c)
 	t.strains.give(c)
 	t.forgetRare(c)
-	c.handler, c.port = nil, nil
+	t.forgetHandler(c)
+	c.port = nil
 	if t.recent == c {
 		t.recent = nil
 	}
