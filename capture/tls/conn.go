@@ -146,7 +146,8 @@ func (c *conn) record(at capture.Mark, from capture.Side, s *side) {
 			}
 			s.state = stateHello
 		case s.alert:
-			s.state = stateRecords
+			// RFC 6066, section 3: a server that does not know the name may send a
+			// warning and go on with its hello.
 		default:
 			s.state = stateChain
 		}

@@ -175,6 +175,7 @@ func TestMidway(t *testing.T) {
 func TestScripts(t *testing.T) {
 	hello := clientHello("example.com")
 	alert := "\x15\x03\x01\x00\x02\x02\x28"
+	answer := "\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03" + strings.Repeat("r", 32) + "\x00\xc0\x2f\x00"
 	data := "\x17\x03\x03\x00\x04abcd"
 	retry := "\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03" + retryRandom + "\x00\x13\x01\x00"
 	v2 := "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + strings.Repeat("s", 21+16)
@@ -184,7 +185,11 @@ func TestScripts(t *testing.T) {
 		want   []string
 	}{
 		{"alert to plain text", []string{"s" + alert}, []string{"server alert 2 40"}},
-		{"warning, then hello goes on unread", []string{"s\x15\x03\x01\x00\x02\x01\x70"}, []string{"server alert 1 112"}},
+		// RFC 6066, section 3: the server "SHOULD [...] either abort the handshake by sending a
+		// fatal-level unrecognized_name(112) alert or continue the handshake".
+		{"warning, then hello", []string{"c" + hello, "s\x15\x03\x03\x00\x02\x01\x70" + answer},
+			[]string{"client hello 0303 sni=example.com alpn=", "server alert 1 112", "server hello 0303 sni= alpn="}},
+		{"warning midway", []string{"s\x15\x03\x03\x00\x02\x01\x70" + data + data + data}, []string{"server alert 1 112", "server midstream"}},
 		{"a fifth alert is not told", []string{"s" + strings.Repeat(alert, 9)}, slices.Repeat([]string{"server alert 2 40"}, 4)},
 		{"an alert with a level that does not exist", []string{"s\x15\x03\x01\x00\x02\x07\x28"}, nil},
 		{"server answers in plain text", []string{"c" + hello, "sHTTP/1.1 400 Bad Request\r\n\r\n"},

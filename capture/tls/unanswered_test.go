@@ -21,6 +21,7 @@ func TestHelloUnanswered(t *testing.T) {
 	}{
 		{"closed", nil, capture.ReasonFIN, 0, 1},
 		{"answered by an alert", func(l *listener) { l.data(capture.Server, []byte{21, 3, 3, 0, 2, 2, 40}) }, capture.ReasonFIN, 0, 1},
+		{"answered behind a warning", func(l *listener) { l.data(capture.Server, append([]byte{21, 3, 3, 0, 2, 1, 112}, answer...)) }, capture.ReasonFIN, 0, 0},
 		{"answered", func(l *listener) { l.data(capture.Server, answer) }, capture.ReasonFIN, 0, 0},
 		{"answered in the clear", func(l *listener) { l.data(capture.Server, []byte("HTTP/1.1 400 Bad Request\r\n")) }, capture.ReasonFIN, 0, 0},
 		{"the capture ends", nil, capture.ReasonShutdown, capture.Time(patience) / 2, 0},
