@@ -122,7 +122,7 @@ func TestOnTheWire(t *testing.T) {
 		says  string // within a body
 	}{
 		{"HTTP", []talk{{false, get}, {true, ok}}, []string{"OK-00"}, "1 request and 1 response on port 9000"},
-		{"an upgrade to HTTP/2", []talk{{false, "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"}, {true, "HTTP/1.1 101 x\r\n\r\n"}, {false, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, {true, "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}}, []string{"H2-01"}, "speaks HTTP/2 in clear text"},
+		{"an upgrade to HTTP/2", []talk{{false, "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"}, {true, "HTTP/1.1 101 x\r\n\r\n"}, {false, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, {true, "\x00\x00\x00\x04\x00\x00\x00\x00\x00"}}, []string{"H2-01"}, "HTTP/2 in clear text is spoken to port 9000"},
 		{"an upgrade to something else", []talk{{false, "GET / HTTP/1.1\r\nUpgrade: x\r\n\r\n"}, {true, "HTTP/1.1 101 x\r\n\r\n"}, {false, "hello"}}, []string{"OK-00", "UPG-01"}, "1 packet after that is no request"},
 		{"a TLS alert alone", []talk{{true, "\x15\x03\x03\x00\x02\x02\x28"}}, []string{"TLS-04"}, "1 fatal alert, the last 40 handshake_failure from the server."},
 		{"HTTP answered by a TLS alert", []talk{{false, get}, {true, "\x15\x03\x01\x00\x02\x02\x46"}}, []string{"TLS-05"}, "1 plain request was answered by TLS, 0 by 400; 0 TLS hellos"},

@@ -53,12 +53,12 @@ func http2Leaf() Leaf {
 		ID: "H2-01", Title: "HTTP/2 in clear text is not followed", Class: Unparsed, Severity: Warning, Confidence: Certain,
 		Path:       []Step{{"Did packets arrive?", "yes"}, {"Could they be read?", "no: HTTP/2"}},
 		Condition:  "connections that begin with the HTTP/2 preface (RFC 9113, section 3.4)",
-		Meaning:    "The port speaks HTTP/2 in clear text (as gRPC does), which this build does not follow.",
+		Meaning:    "Clients speak HTTP/2 in clear text to the port (as gRPC does), which this build does not follow. Where calls fail, the server may speak HTTP/1.1 alone: it answers 400 then, or closes.",
 		Guard:      "None: the preface is unmistakable.",
 		Thresholds: reasonThresholds(1, 0), Raise: 1, Clear: 2, Live: true, File: true,
 		Evidence: reasonKeys(),
-		Body:     "Port {{port}}[[ ({{direction}})]] speaks HTTP/2 in clear text, which this build does not follow ({{packets packet|packets}}).",
-		Remedy:   Remedy{Summary: "Use a build with the HTTP/2 parser, or let clients use HTTP/1.1 for debugging.", Command: "wiretell version; curl --http1.1 http://HOST:{{port}}/"},
+		Body:     "HTTP/2 in clear text is spoken to port {{port}}[[ ({{direction}})]], which this build does not follow ({{packets packet|packets}}).",
+		Remedy:   Remedy{Summary: "Use a build with the HTTP/2 parser, or let clients use HTTP/1.1 for debugging.", Command: "curl -v --http2-prior-knowledge http://HOST:{{port}}/ -o /dev/null; curl -v --http1.1 http://HOST:{{port}}/ -o /dev/null"},
 		check:    reasonCheck(capture.TCP, capture.ReasonHTTP2),
 	}
 }
