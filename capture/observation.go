@@ -153,6 +153,9 @@ type ConnStuck struct {
 	// Bytes are those that are outstanding or missing, Held those that wait
 	// behind them; Attempts counts what was sent again.
 	Bytes, Held uint64
+	// Unanswered says that the client closed its half after it had sent something,
+	// and the server has sent nothing since (StuckHalfClosed).
+	Unanswered bool
 	// Acked are the payload bytes of Side that were acknowledged before
 	// (StuckStalled).
 	Acked    uint64

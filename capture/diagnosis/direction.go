@@ -157,11 +157,24 @@ func lostReasons() []capture.Reason {
 	return []capture.Reason{capture.ReasonGap, capture.ReasonTruncated, capture.ReasonEvicted, capture.ReasonJoinedMidstream}
 }
 
+// left counts requests that clients gave up while the server neither answers nor
+// closes. Until it does they have not ended.
+func (v *view) left(p *portView) uint64 {
+	if v.final {
+		return min(p.did[leftWaiting], p.UnansweredBy[capture.ReasonShutdown])
+	}
+	return p.did[leftWaiting]
+}
+
 // unansweredCheck makes the check of a leaf about requests without response for
-// one of why.
-func unansweredCheck(why []capture.Reason, parts ...func(*portView) Evidence) func(*view, *Leaf, func(hit)) {
+// one of why, and those that more counts (nil for none) as if they had ended.
+func unansweredCheck(why []capture.Reason, more func(*view, *portView) uint64, parts ...func(*portView) Evidence) func(*view, *Leaf, func(hit)) {
 	return portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
-		n, ended := p.unanswered(why...), p.ended()
+		left := uint64(0)
+		if more != nil {
+			left = more(v, p)
+		}
+		n, ended := p.unanswered(why...)+left, p.ended()+left
 		_, _, half := v.halved(p)
 		switch {
 		case half: // DIR-01
@@ -174,6 +187,9 @@ func unansweredCheck(why []capture.Reason, parts ...func(*portView) Evidence) fu
 		ev := []Evidence{number("unanswered", n), number("ended", ended), percent("share", n, ended)}
 		for _, part := range parts {
 			ev = append(ev, part(p))
+		}
+		if more != nil {
+			ev = append(ev, number("left", left))
 		}
 		return ev, holds
 	})
@@ -195,15 +211,15 @@ func silentServerLeaf() Leaf {
 	return Leaf{
 		ID: "DIR-02", Title: "Requests without responses: the server was silent", Class: Direction, Severity: Warning, Confidence: Likely,
 		Path:       []Step{{"Did requests arrive?", "yes"}, {"Did responses follow?", "no"}, {"Was anything of a response on the wire?", "no"}},
-		Condition:  "requests ended without a single byte of a response: the connection was closed or reset, or nothing came in time",
+		Condition:  "requests ended without a single byte of a response: the connection was closed or reset, or nothing came in time, or the client closed its half and the server does nothing",
 		Meaning:    "The server took the requests and sent nothing: it hangs, died, or gave up.",
 		Guard:      "Long polling and server-sent events answer late, not never: only requests that have ended count. Responses that the capture lost are DIR-04.",
 		Thresholds: unansweredThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
-		Evidence: unansweredKeys(Key{Name: "closed", Description: "of them, by a close"}, Key{Name: "reset", Description: "of them, by a reset"}, Key{Name: "timed_out", Description: "of them, by silence"}),
-		Body:     "The server on port {{port}}[[ ({{direction}})]] sent nothing in answer to {{unanswered}} of {{ended request|requests}} ({{closed}} closed, {{reset}} reset, {{timed_out}} timed out).",
+		Evidence: unansweredKeys(Key{Name: "closed", Description: "of them, by a close"}, Key{Name: "reset", Description: "of them, by a reset"}, Key{Name: "timed_out", Description: "of them, by silence"}, Key{Name: "left", Description: "of them, that the client gave up, and the server neither answers nor closes"}),
+		Body:     "The server on port {{port}}[[ ({{direction}})]] sent nothing in answer to {{unanswered}} of {{ended request|requests}} ({{closed}} closed, {{reset}} reset, {{timed_out}} timed out, {{left}} given up by the client).",
 		Remedy:   Remedy{Summary: "Look at the application: its log, deadlocks, exhausted worker pools, crashes.", Command: "kubectl logs POD -c APP --since=10m; kubectl logs POD -c APP --previous; kubectl top pod POD --containers"},
-		check: unansweredCheck(silentReasons(), countOf("closed", capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN),
+		check: unansweredCheck(silentReasons(), (*view).left, countOf("closed", capture.ReasonClosedBeforeResponse, capture.ReasonClosed, capture.ReasonFIN),
 			countOf("reset", capture.ReasonReset), countOf("timed_out", capture.ReasonTimedOut)),
 	}
 }
@@ -220,7 +236,7 @@ func unreadableResponseLeaf() Leaf {
 		Evidence: unansweredKeys(),
 		Body:     "{{unanswered}} of {{ended request|requests}} on port {{port}}[[ ({{direction}})]] {{unanswered: was|were}} answered by bytes that are no HTTP response.",
 		Remedy:   Remedy{Summary: "See which rule the response breaks (HTTP-01 says the reason), and look at what the server sends.", Command: "wiretell explain HTTP-01; curl -sv --raw http://HOST:{{port}}/ -o /dev/null"},
-		check:    unansweredCheck(unreadableReasons()),
+		check:    unansweredCheck(unreadableReasons(), nil),
 	}
 }
 
@@ -236,7 +252,7 @@ func lostResponseLeaf() Leaf {
 		Evidence: unansweredKeys(Key{Name: "gaps", Description: "gaps on the port"}, Key{Name: "gap_bytes", Description: "bytes in them"}),
 		Body:     "{{unanswered}} of {{ended response|responses}} on port {{port}}[[ ({{direction}})]] {{unanswered: was|were}} lost by the capture, not by the server ({{gaps gap|gaps}}).",
 		Remedy:   Remedy{Summary: "See the quality findings: where kernel drops are the cause, a larger ring or more CPU helps.", Command: "wiretell explain QUAL-01; wiretell explain QUAL-07"},
-		check: unansweredCheck(lostReasons(), func(p *portView) Evidence { return number("gaps", p.Gaps) },
+		check: unansweredCheck(lostReasons(), nil, func(p *portView) Evidence { return number("gaps", p.Gaps) },
 			func(p *portView) Evidence { return number("gap_bytes", p.GapBytes) }),
 	}
 }
@@ -256,7 +272,7 @@ func endedFirstLeaf() Leaf {
 		check: portCheck(func(v *view, l *Leaf, p *portView) ([]Evidence, verdict) {
 			waiting := p.UnansweredBy[capture.ReasonShutdown]
 			_, _, half := v.halved(p)
-			if !v.final || half || p.responses() > 0 || float64(waiting) < l.threshold(v, "requests") || waiting < p.requests() {
+			if !v.final || half || v.left(p) > 0 || p.responses() > 0 || float64(waiting) < l.threshold(v, "requests") || waiting < p.requests() {
 				return nil, absent
 			}
 			return []Evidence{number("requests", waiting), number("server_packets", p.FromServer.Packets), truth("one_way", p.OneWay[capture.Client] == p.Conns)}, holds

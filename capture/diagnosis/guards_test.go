@@ -136,6 +136,7 @@ func trafficMisses() []nearMiss {
 		{id: "DIR-02", what: "two requests", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 2) }},
 		{id: "DIR-02", what: "lost by the capture", each: func(w *world) { w.unanswered(8080, capture.ReasonGap, 20) }},
 		{id: "DIR-02", what: "cut off by the end of the run", each: func(w *world) { w.unanswered(8080, capture.ReasonShutdown, 20) }},
+		{id: "DIR-02", what: "two clients gave up", each: func(w *world) { w.healthy(); w.giveUp(2) }},
 		{id: "DIR-02", what: "upgraded", each: func(w *world) { w.unanswered(8080, capture.ReasonUpgraded, 20) }},
 		{id: "DIR-03", what: "silence", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 20) }},
 		{id: "DIR-04", what: "the server was silent", each: func(w *world) { w.unanswered(8080, capture.ReasonReset, 20).Gaps++ }},

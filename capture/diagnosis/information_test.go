@@ -61,6 +61,8 @@ func TestInformation(t *testing.T) {
 		{"NET-SYN-02", "localhost is ::1 and 127.0.0.1", refused("[::1]:80", capture.RoleBoth, 3), Info, "::1 port 80 refused 3 connects: no listener; 3 others over loopback succeeded."},
 		{"NET-SYN-02", "more is refused over loopback than succeeds", refused("[::1]:80", capture.RoleBoth, 2), Warning, "2 others over loopback succeeded"},
 		{"NET-SYN-02", "another host refuses", refused("10.9.9.9:80", capture.RoleClient, 30), Warning, "no listener."},
+		{"QUAL-06", "padding is cut", func(w *world) { w.snap.Truncated[eth0] += 9 }, Info, "9 frames on eth0 were cut by the capture (0 bytes of TCP payload are gone)."},
+		{"QUAL-06", "payload is cut", func(w *world) { w.snap.Truncated[eth0] += 9; w.snap.Ledger[capture.BytesCut] += 900 }, Warning, "(900 bytes of TCP payload are gone)."},
 		{"NET-STALL-01", "clients vanish", vanish(capture.RoleServer, capture.Server), Info, "2 connections on port 8080 (inbound) stalled: the client 10.0.0.9 did not acknowledge 0 bytes that were sent again 4 times in 6 s."},
 		{"NET-STALL-01", "a server that is called vanishes", vanish(capture.RoleClient, capture.Client), Warning, "the server 10.0.0.1 did not"},
 		{"NET-STALL-01", "a server here does not hear its clients", vanish(capture.RoleServer, capture.Client), Warning, "the server 10.0.0.1 did not"},
@@ -186,6 +188,33 @@ func TestCommandsFitTheSource(t *testing.T) {
 		i := slices.IndexFunc(final, func(f Finding) bool { return f.ID == "PROTO-03" })
 		if i < 0 || final[i].Remedy.Command != want {
 			t.Errorf("live %v: %v, want %q", live, final, want)
+		}
+	}
+}
+
+// TestLongRun: what would be too little in a window is no finding of a run that
+// lasted for many.
+func TestLongRun(t *testing.T) {
+	for _, tt := range []struct {
+		id    string
+		cause func(*world)
+	}{
+		{"DIR-06", func(w *world) {
+			w.tree.Observe(&capture.Exchange{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Status: 200, Error: capture.ReasonResponseTruncated})
+		}},
+		{"NET-DNS-01", func(w *world) { w.lookup(0, "10.0.0.9", "typo.example", capture.RCodeNXDomain) }},
+		{"NET-SYN-02", func(w *world) { w.fail("10.9.9.9:80", capture.RoleClient, capture.ReasonRefused, 1, 1) }},
+	} {
+		for windows, want := range map[int]bool{0: true, 4: false} {
+			w := newWorld(t)
+			w.tick(0)
+			w.healthy()
+			tt.cause(w)
+			w.run(windows, (*world).healthy)
+			final := w.tree.Final(w.now.Add(10*time.Second), w.input())
+			if got := slices.ContainsFunc(final, func(f Finding) bool { return f.ID == tt.id }); got != want {
+				t.Errorf("%s once, in a run of %d windows and 10 s: found %v, want %v", tt.id, windows, got, want)
+			}
 		}
 	}
 }

@@ -29,7 +29,8 @@ func (c Class) String() string {
 type Step struct{ Question, Answer string }
 
 // Threshold is a number that a leaf compares with: Value over one window, AtEnd
-// over a whole run (a capture file may last a tenth of a second).
+// over a whole run (a capture file may last a tenth of a second). A live run that
+// lasted for a window and longer must reach both.
 type Threshold struct {
 	Name         string
 	Unit         string
@@ -125,10 +126,14 @@ func portCheck(judge func(v *view, l *Leaf, p *portView) ([]Evidence, verdict)) 
 func (l *Leaf) threshold(v *view, name string) float64 {
 	for _, t := range l.Thresholds {
 		if t.Name == name {
-			if v.final {
-				return t.AtEnd
+			switch {
+			case !v.final:
+				return t.Value
+			case v.Capture.Live && v.running >= v.window:
+				// What would be little in a window is less in a long run.
+				return max(t.Value, t.AtEnd)
 			}
-			return t.Value
+			return t.AtEnd
 		}
 	}
 	panic("diagnosis: leaf " + l.ID + " has no threshold " + name)

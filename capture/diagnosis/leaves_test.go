@@ -117,7 +117,7 @@ func nothingFixtures() []fixture {
 		{id: "NONE-04", cause: func(w *world) { w.frames(eth0, capture.FrameARP, 6); w.icmpv6(135, 2) }, want: map[string]any{"frames": int64(8), "arp": int64(6), "icmpv6": int64(2)}},
 		{id: "NONE-05", cause: func(w *world) { w.frames(eth0, capture.FrameOwnExport, 30); w.frames(eth0, capture.FrameARP, 2) }, want: map[string]any{"own_packets": int64(30)}},
 		{id: "NONE-06", cause: func(w *world) { w.requests(8080, capture.RoleServer, 3).Probes += 3 }, want: map[string]any{"probes": int64(3), "ports": "8080"}, alsoFile: []string{"OK-00"}},
-		{id: "NONE-07", setup: func(w *world) { w.listen(); w.facts.OwnPorts = []uint16{9464} }, cause: func(w *world) { w.listen("127.0.0.1:9464"); w.frames(eth0, capture.FrameUDP, 5) }, undo: func(w *world) { w.listen("[::]:8080") },
+		{id: "NONE-07", also: []string{"NONE-10"}, setup: func(w *world) { w.listen(); w.facts.OwnPorts = []uint16{9464} }, cause: func(w *world) { w.listen("127.0.0.1:9464"); w.frames(eth0, capture.FrameUDP, 5) }, undo: func(w *world) { w.listen("[::]:8080") },
 			want: map[string]any{"listeners": int64(0)}},
 		{id: "NONE-08", setup: func(w *world) {
 			w.listen()
@@ -182,6 +182,10 @@ func directionFixtures() []fixture {
 			w.frames(eth0, capture.FrameTCP, 18)
 			p.FilteredWithin[capture.Client]++
 		}, subject: inbound(8080), want: map[string]any{"seen": int64(9), "way": "the server's", "filter": "src port 8080"}},
+		{id: "DIR-02", cause: func(w *world) { w.healthy(); w.giveUp(3) }, file: func(w *world) {
+			w.unanswered(8080, capture.ReasonShutdown, 3)
+			w.giveUp(3)
+		}, subject: inbound(8080), want: map[string]any{"unanswered": int64(3), "ended": int64(53), "left": int64(3)}},
 		{id: "DIR-02", cause: func(w *world) {
 			w.healthy()
 			w.unanswered(8080, capture.ReasonClosedBeforeResponse, 4)

@@ -106,6 +106,7 @@ raised, changed or cleared, and again every ten minutes while it holds. ` + "`wi
 
 - Leaves are evaluated by server port and direction, never by totals alone, and several may hold at once.
 - A window is 30 s. A window that proves nothing either way changes nothing.
+- The thresholds over a whole run are those of a capture file and of a live run that is shorter than a window; at its end a longer one must reach both.
 - Where wiretell may not capture, leaves that need packets are silent.
 - While a leaf of the quality class holds, its id stands as a caveat on every finding that rests on counted packets.
 

@@ -29,6 +29,7 @@ const (
 	cutByClient   // of both, those that the client itself ended
 	stalled       // a response began, and then nothing came any more
 	unsolicited   // a response that no request asked for
+	leftWaiting   // a client closed, and the server neither answers nor closes
 	goodbye       // such a one of status 408: a server ends an idle connection
 	badRequest    // a response of status 400
 	unavailable   // a response of status 503
@@ -246,6 +247,9 @@ type unheardOf struct {
 // stuck takes note of a connection that stalled. One that did as soon as it had
 // more to send than a small segment is kept apart: its handshake had passed.
 func (o *observed) stuck(s *capture.ConnStuck) {
+	if s.Unanswered {
+		o.happened(&s.Conn, leftWaiting)
+	}
 	if s.Kind != capture.StuckStalled || s.Cause != capture.CauseRetransmissionTimeout {
 		return
 	}

@@ -142,12 +142,12 @@ func truncatedLeaf() Leaf {
 		Path:      []Step{{"Is the capture whole?", "no"}, {"Are frames whole?", "no, cut"}},
 		Condition: "frames were longer on the wire than what was captured of them",
 		Meaning:   "The snapshot length is shorter than the frames, which may be far larger than the MTU (GRO, BIG TCP: up to 512 KiB). What is cut cannot be parsed.",
-		Guard:     "Bodies that are cut do no harm where their length is known: the finding says how many bytes of payload are gone. With a filter, what it rejects is cut to its headers on purpose: then only cut payload counts.",
+		Guard:     "Bodies that are cut do no harm where their length is known: the finding says how many bytes of payload are gone. Where neither TCP payload nor headers are gone (padding, other protocols) it is information. With a filter, what it rejects is cut to its headers on purpose: then only cut payload counts.",
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "frames", Description: "frames cut"}, {Name: "bytes", Description: "bytes of TCP payload cut off, on all interfaces"}, {Name: "snaplen", Description: "snapshot length in force, 0 when not known"}},
 		Body:     "{{frames frame|frames}}[[ on {{interface}}]] {{frames: was|were}} cut by the capture ({{bytes byte|bytes}} of TCP payload {{bytes: is|are}} gone).",
 		Remedy:   Remedy{Summary: "Capture whole frames: 262144 bytes hold any.", Command: "wiretell run --snaplen 262144   # for a file: tcpdump -s 262144 -w FILE"},
-		check: func(v *view, _ *Leaf, emit func(hit)) {
+		check: func(v *view, l *Leaf, emit func(hit)) {
 			// What a filter rejects is cut to its headers on purpose.
 			lost := v.ledger[capture.BytesCut] + v.ledger[capture.SegmentCut] + v.ledger[capture.FrameTruncated]
 			if v.filtering() && lost == 0 {
@@ -164,7 +164,11 @@ func truncatedLeaf() Leaf {
 				if i < len(v.Snapshot.Source.Interfaces) {
 					s.Interface = v.Snapshot.Source.Interfaces[i].Name
 				}
-				emit(hit{subject: s, evidence: []Evidence{number("frames", n), number("bytes", v.ledger[capture.BytesCut]), number("snaplen", uint64(max(0, v.Capture.Snaplen)))}})
+				h := hit{subject: s, evidence: []Evidence{number("frames", n), number("bytes", v.ledger[capture.BytesCut]), number("snaplen", uint64(max(0, v.Capture.Snaplen)))}}
+				if lost == 0 {
+					h.sharper, h.severity, h.confidence = true, Info, l.Confidence
+				}
+				emit(h)
 			}
 		},
 	}

@@ -41,6 +41,7 @@ func TestResolutions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
+			w.file("x.pcap") // in which one is enough
 			w.tick(0)
 			w.healthy()
 			for _, s := range c.steps {

@@ -181,3 +181,41 @@ func sized(n int, s string) string {
 	}
 	return string(b) + s
 }
+
+// TestGivenUp follows a client that gives up on a server which hangs: it does
+// not answer, nor close.
+func TestGivenUp(t *testing.T) {
+	const cl, sv = "10.0.0.1:40000", "10.0.0.2:9000"
+	const opening = `0.000 10.0.0.1:40000 > 10.0.0.2:9000 S seq=100
+0.001 10.0.0.2:9000 > 10.0.0.1:40000 SA seq=300 ack=101
+0.002 10.0.0.1:40000 > 10.0.0.2:9000 A seq=101 ack=301
+0.003 10.0.0.1:40000 > 10.0.0.2:9000 PA seq=101 ack=301 "GET / HTTP/1.1\r\n\r\n"
+`
+	const later = "15.000 10.0.0.9:5 > 10.0.0.2:9000 S seq=1\n"
+	for _, tt := range []struct {
+		name, rest string
+		want       bool
+	}{
+		{"given up", "3.000 " + cl + " > " + sv + " FA seq=119 ack=301\n3.001 " + sv + " > " + cl + " A seq=301 ack=120\n" + later, true},
+		{"not yet", later, false},
+		{"within a response", "1.000 " + sv + " > " + cl + " PA seq=301 ack=119 \"HTTP/1.1 200 OK\\r\\n\\r\\n\"\n3.000 " + cl + " > " + sv + " FA seq=119 ack=320\n3.001 " + sv + " > " + cl + " A seq=320 ack=120\n" + later, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "script.txt")
+			if err := os.WriteFile(path, []byte(opening+tt.rest), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			script, err := capturetest.ReadScript(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, findings := diagnoseSource("script", capturetest.NewSource(script.Segments))
+			got := slices.ContainsFunc(findings, func(f diagnosis.Finding) bool {
+				return f.ID == "DIR-02" && strings.Contains(f.Body, "to 1 of 1 request (0 closed, 0 reset, 0 timed out, 1 given up by the client)")
+			})
+			if got != tt.want {
+				t.Errorf("DIR-02 %v, want %v\n%s", got, tt.want, diagnosis.Summarize(in, findings).Text)
+			}
+		})
+	}
+}

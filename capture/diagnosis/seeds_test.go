@@ -144,7 +144,7 @@ func TestRequestsWithoutResponses(t *testing.T) {
 	w.run(4, func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 10) })
 	w.holds("DIR-02")
 	f, _ := w.held("DIR-02")
-	if want := "The server on port 8080 (inbound) sent nothing in answer to 10 of 10 requests (0 closed, 0 reset, 10 timed out)."; f.Body != want {
+	if want := "The server on port 8080 (inbound) sent nothing in answer to 10 of 10 requests (0 closed, 0 reset, 10 timed out, 0 given up by the client)."; f.Body != want {
 		t.Errorf("%q", f.Body)
 	}
 }

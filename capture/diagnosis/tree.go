@@ -227,7 +227,7 @@ func (t *Tree) view(now capture.Time, in *Input, closed, final bool) *view {
 		v.base = &t.base
 	}
 	v.seconds = now.Sub(from).Seconds()
-	v.running = now.Sub(t.started).Seconds()
+	v.running, v.window = now.Sub(t.started).Seconds(), t.cfg.Window.Seconds()
 	if in.Snapshot != nil && closed {
 		v.ledger = spanLedger(&in.Snapshot.Ledger, &v.base.Ledger)
 		t.ports = spanPorts(t.ports[:0], in.Snapshot.Ports, v.base.Ports)

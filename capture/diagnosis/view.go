@@ -16,6 +16,7 @@ type view struct {
 	final   bool
 	seconds float64 // that the differences span
 	running float64 // seconds since the tree's first tick
+	window  float64 // seconds of a window
 	ledger  capture.Ledger
 	ports   []portView
 	before  *capture.Kernel // at the beginning of the span; nil when not known

@@ -119,6 +119,13 @@ func (w *world) icmpv6(typ uint8, n uint64) {
 	w.snap.ICMP = append(w.snap.ICMP, capture.ICMPCount{ICMPKey: k, Count: n})
 }
 
+// giveUp lets n clients close while the server does nothing.
+func (w *world) giveUp(n int) {
+	for range n {
+		w.tree.Observe(&capture.ConnStuck{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer}, Kind: capture.StuckHalfClosed, Side: capture.Server, Unanswered: true})
+	}
+}
+
 // payload lets n packets with payload pass on a port, n in each direction, and
 // as many acknowledgements.
 func (w *world) payload(p *capture.PortStats, n uint64) {

@@ -150,7 +150,9 @@ func (t *Table) overdue(c *conn) {
 			}
 		case c.finAcked(x) && !o.has(sawFIN) && c.marks&toldHalfClosed == 0:
 			c.marks |= toldHalfClosed
-			t.stuck(c, capture.StuckHalfClosed, x.Other(), waited)
+			if e := t.stuck(c, capture.StuckHalfClosed, x.Other(), waited); e != nil {
+				e.Unanswered = x == capture.Client && c.lastFrom == capture.Client && c.carries()
+			}
 		}
 	}
 }
