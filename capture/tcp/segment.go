@@ -127,6 +127,9 @@ func (t *Table) accept(c *conn, from capture.Side, p *capture.Packet, seq uint32
 		}
 		t.remember(c, from, p, seq+n+1)
 		t.noteFIN(c, from, seq+n)
+		if n == 0 && s.has(sawFIN) && s.fin == seq && after(seq, s.end) {
+			s.end = seq // what goes before the FIN was sent, though not captured
+		}
 	}
 	if n == 0 {
 		t.book.Ledger[capture.SegmentControl]++
