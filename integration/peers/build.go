@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,6 +43,21 @@ func CacheDir() (string, error) {
 		return "", fmt.Errorf("no place for built programs (set WIRETELL_CACHE to a folder): %w", err)
 	}
 	return filepath.Join(dir, "wiretell"), nil
+}
+
+//go:embed */*.txt
+var pinned embed.FS
+
+// buildPinned is build in [CacheDir], of the sources in that folder.
+func (p program) buildPinned(folder string, logf func(format string, args ...any)) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	if p.sources, err = fs.Sub(pinned, folder); err != nil {
+		return "", err
+	}
+	return p.build(cache, logf)
 }
 
 // build returns the path of p's binary in the cache folder, where it builds it

@@ -1,10 +1,8 @@
 package peers
 
 import (
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -15,9 +13,6 @@ import (
 	"testing"
 	"time"
 )
-
-//go:embed collector/*.txt
-var collectorFiles embed.FS
 
 const collectorVersion = "0.162.0"
 
@@ -33,38 +28,19 @@ const (
 //
 // It is for a TestMain that goes on in a network namespace with no way out.
 func BuildCollector(logf func(format string, args ...any)) (string, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	sources, err := fs.Sub(collectorFiles, "collector")
-	if err != nil {
-		return "", err
-	}
-	return program{name: "otelcol", version: collectorVersion, sources: sources}.build(cache, logf)
+	return program{name: "otelcol", version: collectorVersion}.buildPinned("collector", logf)
 }
-
-//go:embed otelcol-wiretell/*.txt
-var wiretellCollectorFiles embed.FS
 
 const module = "github.com/wiretell/wiretell"
 
 // BuildWiretellCollector is [BuildCollector] for the Collector of
 // examples/collector/builder.yaml, with the wiretell of this checkout in it.
 func BuildWiretellCollector(logf func(format string, args ...any)) (string, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	sources, err := fs.Sub(wiretellCollectorFiles, "otelcol-wiretell")
-	if err != nil {
-		return "", err
-	}
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
 		return "", fmt.Errorf("find the folder of %s: %w", module, err)
 	}
-	return program{name: "otelcol-wiretell", version: collectorVersion, sources: sources, local: strings.TrimSpace(string(dir))}.build(cache, logf)
+	return program{name: "otelcol-wiretell", version: collectorVersion, local: strings.TrimSpace(string(dir))}.buildPinned("otelcol-wiretell", logf)
 }
 
 // CollectorBinary is [BuildCollector] for a test, which it ends on an error.

@@ -1,14 +1,9 @@
 package peers
 
 import (
-	"embed"
 	"fmt"
-	"io/fs"
 	"net/url"
 )
-
-//go:embed jaeger/*.txt
-var jaegerFiles embed.FS
 
 const (
 	jaegerVersion = "1.76.0" // of the module: 2.13.0 of the program
@@ -18,15 +13,7 @@ const (
 // BuildJaeger returns the path of Jaeger's binary, which it builds once (see
 // [CacheDir]), telling logf. It has no pages for a browser.
 func BuildJaeger(logf func(format string, args ...any)) (string, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	sources, err := fs.Sub(jaegerFiles, "jaeger")
-	if err != nil {
-		return "", err
-	}
-	return program{name: "jaeger", version: jaegerVersion, sources: sources, pkg: jaegerPackage}.build(cache, logf)
+	return program{name: "jaeger", version: jaegerVersion, pkg: jaegerPackage}.buildPinned("jaeger", logf)
 }
 
 // Jaeger is the base URL of a Jaeger's API.

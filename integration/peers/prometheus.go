@@ -1,19 +1,14 @@
 package peers
 
 import (
-	"embed"
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 )
-
-//go:embed prometheus/*.txt
-var prometheusFiles embed.FS
 
 const (
 	prometheusVersion = "0.316.0" // of the module: 3.16.0 of the program
@@ -33,16 +28,8 @@ func BuildPromtool(logf func(format string, args ...any)) (string, error) {
 }
 
 func prometheusProgram(name string, logf func(format string, args ...any)) (string, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	sources, err := fs.Sub(prometheusFiles, "prometheus")
-	if err != nil {
-		return "", err
-	}
-	p := program{name: name, version: prometheusVersion, sources: sources, pkg: prometheusModule + "/cmd/" + name, tags: "remove_all_sd"}
-	return p.build(cache, logf)
+	p := program{name: name, version: prometheusVersion, pkg: prometheusModule + "/cmd/" + name, tags: "remove_all_sd"}
+	return p.buildPinned("prometheus", logf)
 }
 
 // Prometheus is the base URL of a Prometheus' API.
