@@ -245,7 +245,7 @@ func tableLeaf() Leaf {
 		Raise:     1, Clear: 3, Live: true, File: true,
 		Evidence: []Key{{Name: "evicted", Description: "connections evicted"}, {Name: "failed", Description: "connections that were never established meanwhile"}},
 		Body:     "The connection table is full: {{evicted connection was|connections were}} evicted ({{failed other|others}} never got established).",
-		Remedy:   Remedy{Summary: "Let the table be larger, and give wiretell the memory for it (512 bytes each).", Command: "{{run}} --max-connections 262144", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
+		Remedy:   Remedy{Summary: "Let the table be larger, and give wiretell the memory for it (384 bytes each).", Command: "{{run}} --max-connections 262144", Manifest: "resources:\n  limits:\n    memory: 256Mi\n"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			if n := v.ledger[capture.ConnsEvicted]; n > 0 {
 				emit(hit{evidence: []Evidence{number("evicted", n), number("failed", v.ledger[capture.ConnsFailed])}})

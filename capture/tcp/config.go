@@ -14,7 +14,7 @@ type Config struct {
 	MaxConns int
 	// MaxMemory bounds the bytes that the connections held take, about, with what
 	// is noted of them and HandlerBytes; connections give way as beyond MaxConns.
-	// Default 512 for each of MaxConns, so that 32 MiB hold 65,536 that only began,
+	// Default 384 for each of MaxConns, so that 24 MiB hold 65,536 that only began,
 	// and fewer of those on which more is going on; 1 MiB at least.
 	MaxMemory int
 	// HandlerBytes is what the Handler of one connection takes, about.
@@ -69,7 +69,7 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	setDefault(&c.MaxConns, 65536)
-	setDefault(&c.MaxMemory, max(512*c.MaxConns, 1<<20))
+	setDefault(&c.MaxMemory, max(384*c.MaxConns, 1<<20))
 	setDefault(&c.MaxClosed, min(4096, max(1, c.MaxConns/2)))
 	setDefault(&c.MaxBuffered, 8<<20)
 	setDefault(&c.MaxBufferedPerSide, 256<<10)

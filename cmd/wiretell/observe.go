@@ -36,7 +36,7 @@ func (o *observeFlags) addCapture(f *pflag.FlagSet) {
 	f.DurationVar(&o.StreamTimeout, "stream-timeout", o.StreamTimeout, "how long to wait for bytes that are missing in a stream")
 	f.DurationVar(&o.IdleTimeout, "idle-timeout", o.IdleTimeout, "how long a silent connection is followed")
 	f.DurationVar(&o.StuckAfter, "stuck-after", o.StuckAfter, "how long a connection may wait for what does not come (a FIN, an acknowledgement) before that is told")
-	f.IntVar(&o.MaxConns, "max-connections", o.MaxConns, "most connections followed at once, a `number`; all together take 512 bytes for each, and fewer fit where they carry HTTP")
+	f.IntVar(&o.MaxConns, "max-connections", o.MaxConns, "most connections followed at once, a `number`; all together take 384 bytes for each, and fewer fit where they carry HTTP")
 	f.IntVar(&o.Reassembly, "reassembly-memory", o.Reassembly, "most `bytes` kept of segments that came early")
 	f.IntVar(&o.MaxPorts, "max-ports", o.MaxPorts, "most server ports counted apart, a `number`")
 	f.StringSliceVar(&o.exporters, "exporter", nil, "where to, by `names`: text, otlp, prometheus (the local endpoint of run alone) or none; by default otlp when an OTEL_* variable names an exporter or endpoint, else text")
