@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func Serve(l net.Listener, cfg Config) *Server {
 	if s.http == nil {
 		s.http = new(http.Server)
 	}
-	s.http.Handler, s.http.MaxHeaderBytes = mux, maxHeaderBytes
+	s.http.Handler, s.http.MaxHeaderBytes = local(mux), maxHeaderBytes
 	s.http.ReadHeaderTimeout, s.http.ReadTimeout, s.http.WriteTimeout = headerTimeout, headerTimeout, writeTimeout
 	// A connection that waits for another request would take the room of one
 	// that has a request.
@@ -77,6 +78,29 @@ func Serve(l net.Listener, cfg Config) *Server {
 		}
 	}()
 	return s
+}
+
+// local refuses what comes over loopback and asks for another name than localhost:
+// a page in a browser beside wiretell may have its own name resolved to
+// 127.0.0.1, and would read what is answered (DNS rebinding).
+func local(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if at != nil && at.IP.IsLoopback() && !namesNobody(r.Host) {
+			plain(w, http.StatusMisdirectedRequest, "ask for localhost or an address\n")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// namesNobody reports whether a Host field has no name that somebody may own.
+func namesNobody(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || host == "" || strings.EqualFold(host, "localhost")
 }
 
 // Close ends the server and every connection at once.

@@ -189,10 +189,40 @@ func TestHostileClients(t *testing.T) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	all, err := io.ReadAll(c)
 	if n := strings.Count(string(all), "HTTP/1.1 200"); n != 1 || !strings.Contains(string(all), "Connection: close") {
 		t.Errorf("%d answers, %v: %q", n, err, all)
+	}
+}
+
+// TestNamesOfOthers: whoever comes over loopback asks for localhost or an address,
+// or is refused.
+func TestNamesOfOthers(t *testing.T) {
+	var status atomic.Pointer[exporter.Status]
+	status.Store(statusOf(time.Now(), nil))
+	url := serve(t, &status)
+	for host, want := range map[string]int{
+		"": 200, "127.0.0.1": 200, "127.0.0.1:19464": 200, "localhost:19464": 200, "LocalHost": 200, "[::1]:19464": 200, "[::1]": 200, "10.0.0.1": 200,
+		"evil.example": 421, "evil.example:19464": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example:80": 421, "[evil.example]": 421,
+	} {
+		for _, path := range []string{"/diagnosis", "/metrics", "/healthz", "/"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if host != "" { // Go's client writes the address then
+				r.Host = host
+			}
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("Host %q, %s: %d, want %d", host, path, resp.StatusCode, want)
+			}
+		}
 	}
 }
 
