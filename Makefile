@@ -43,7 +43,7 @@ image: ## make bin/wiretell-image.tar for amd64 and arm64 (IMAGE_ARCH), and load
 	@if docker version >/dev/null 2>&1; then docker load -i bin/wiretell-image.tar; else echo "made bin/wiretell-image.tar; no Docker engine answers to load it"; fi
 
 .PHONY: demo
-demo: build ## build it and see it: no root, ten seconds
+demo: build ## build it and see it, without root
 	$(BIN) demo
 
 .PHONY: test

@@ -48,6 +48,7 @@ type PermissionError struct {
 	Err error // EPERM or EACCES
 }
 
+// Error returns what was refused, the kernel's error and what is missing.
 func (e *PermissionError) Error() string {
 	return fmt.Sprintf("%s: %v (%s)", e.Op, e.Err, e.Permission)
 }

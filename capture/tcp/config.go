@@ -51,7 +51,7 @@ type Config struct {
 	ClosingTimeout time.Duration
 	// StuckAfter is for how long a side that has not closed may say nothing after
 	// the other closed, a FIN may lack its acknowledgement, and what is sent again
-	// may go without one, until that is stated. Default 10 s.
+	// may go without one, until that is stated; the last for half as long. Default 10 s.
 	StuckAfter time.Duration
 	// ClosedTimeout is how long an ended connection is remembered. Default 5 s.
 	ClosedTimeout time.Duration

@@ -64,7 +64,8 @@ func (p *Pipeline) Twins(s *Settings) {
 	}
 }
 
-// Run observes src to its end and returns the findings that hold then.
+// Run observes src to its end and returns the findings that hold then: none where
+// the desk is stuck. The error is that of [observer.Observer.Run].
 func (p *Pipeline) Run(src capture.Source) ([]diagnosis.Finding, error) {
 	cfg := p.Observer
 	p.Desk.Queue = exporter.NewQueue(queueBatches)
