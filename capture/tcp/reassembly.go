@@ -129,12 +129,12 @@ func (a *arrival) account(led *capture.Ledger) {
 
 // rebase moves the beginning of a stream whose SYN was not seen down to the
 // first payload, which may have been captured after its acknowledgement. A
-// single byte is a keep-alive probe and no beginning.
+// single byte is a keep-alive probe and no beginning; what has ended has none.
 func (s *side) rebase(seq, n uint32) {
 	if !s.has(softSeq) {
 		return
 	}
-	if d := diff(s.nxt, seq); s.off == 0 && d > 0 && d < 1<<20 && n > 1 {
+	if d := diff(s.nxt, seq); s.off == 0 && d > 0 && d < 1<<20 && n > 1 && !s.has(ended) {
 		s.nxt, s.end = seq, seq
 	}
 	s.flags &^= softSeq

@@ -508,6 +508,16 @@ var scripts = []struct {
 		ledger:   counts{capture.ConnsMidstream: 1, capture.SegmentLate: 1, capture.BytesLate: 3},
 	},
 	{
+		name: "joined midway, with bytes of a side that were captured after its FIN",
+		script: []seg{{from: cl, flags: "PA", seq: 301, ack: 501, data: "get"},
+			{from: sv, flags: "FA", seq: 501, ack: 304},
+			{from: sv, flags: "PA", seq: 498, ack: 304, data: "old"}},
+		flush:    true,
+		calls:    []string{`client 0 "get"`, "server end fin", "client end shutdown"},
+		observed: []string{"closed shutdown 3/0"},
+		ledger:   counts{capture.ConnsMidstream: 1, capture.SegmentLate: 1, capture.BytesLate: 3},
+	},
+	{
 		name: "joined midway, a keep-alive probe first",
 		script: []seg{{from: cl, flags: "PA", seq: 301, ack: 501, data: "get"},
 			{from: sv, flags: "A", seq: 500, ack: 304, data: "X"},
