@@ -218,3 +218,18 @@ func TestLongRun(t *testing.T) {
 		}
 	}
 }
+
+// TestInformationIsNoCaveat: packets that are seen twice leave nothing out.
+func TestInformationIsNoCaveat(t *testing.T) {
+	for id, cause := range map[string]func(*world){
+		"QUAL-13": func(w *world) { w.snap.TCP.Ignored[capture.Receive][capture.IgnoredCopy] += 50 },
+		"QUAL-07": func(w *world) { w.snap.Ledger[capture.Gaps] += 9; w.snap.Ledger[capture.GapBytes] += 90000 },
+	} {
+		w := newWorld(t)
+		w.run(4, func(w *world) { w.healthy(); w.hello(8443, capture.RoleServer, "shop.example"); cause(w) })
+		f, _ := w.held("TLS-01")
+		if _, held := w.held(id); !held || slices.Contains(f.Caveats, id) != (id == "QUAL-07") {
+			t.Errorf("%s holds: %v; caveats of TLS-01: %q", id, held, f.Caveats)
+		}
+	}
+}

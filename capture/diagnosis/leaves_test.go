@@ -258,11 +258,11 @@ func unparsedFixtures() []fixture {
 			w.snap.Ledger[capture.DeliveredUndetected] += 9
 			w.snap.Ledger[capture.BytesDelivered] += 29
 		}, want: map[string]any{"bytes": int64(2400), "undetected": int64(36), "unfinished": int64(80)}},
-		{id: "LINK-01", cause: func(w *world) {
+		{id: "LINK-01", setup: func(w *world) { w.snap.Source.Interfaces[eth0].Link = 105 }, cause: func(w *world) {
 			w.frames(eth0, capture.FrameUnsupportedLink, 30)
 			w.frames(eth0, capture.FrameMalformedIP, 5)
 			w.frames(eth0, capture.FrameUDP, 5)
-		}, alsoFile: []string{"NONE-10"}, want: map[string]any{"frames": int64(35), "share": 87.5, "link": int64(30), "malformed": int64(5)}},
+		}, alsoFile: []string{"NONE-10"}, want: map[string]any{"frames": int64(35), "share": 87.5, "link": int64(30), "link_types": "LINKTYPE 105", "malformed": int64(5)}},
 		{id: "HTTP-01", cause: func(w *world) {
 			p := w.requests(8080, capture.RoleServer, 50)
 			p.ParseErrors[capture.ReasonBadHeader] += 3

@@ -108,7 +108,7 @@ raised, changed or cleared, and again every ten minutes while it holds. ` + "`wi
 - A window is 30 s. A window that proves nothing either way changes nothing.
 - The thresholds over a whole run are those of a capture file and of a live run that is shorter than a window; at its end a longer one must reach both.
 - Where wiretell may not capture, leaves that need packets are silent.
-- While a leaf of the quality class holds, its id stands as a caveat on every finding that rests on counted packets.
+- While a leaf of the quality class holds that is more than information, its id stands as a caveat on every finding that rests on counted packets.
 
 `)
 	leaves := Leaves()

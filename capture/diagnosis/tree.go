@@ -430,7 +430,8 @@ func (t *Tree) caveats() []string {
 			continue
 		}
 		for j := range t.entries[i] {
-			if e := &t.entries[i][j]; e.active && !e.released {
+			// What is information leaves the capture whole, as packets seen twice do.
+			if e := &t.entries[i][j]; e.active && !e.released && severityOf(&t.leaves[i], &e.hit) > Info {
 				ids = append(ids, t.leaves[i].ID)
 				break
 			}

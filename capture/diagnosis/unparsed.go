@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"strconv"
+
 	"github.com/wiretell/wiretell/capture"
 )
 
@@ -187,16 +189,20 @@ func unreadableFramesLeaf() Leaf {
 		Guard:      "A few malformed frames are usual on open networks: only a majority counts.",
 		Thresholds: []Threshold{{"frames", "frames", 20, 1}, {"share", "percent of the frames", 50, 50}},
 		Raise:      2, Clear: 1, Live: true, File: true,
-		Evidence: []Key{{Name: "frames", Description: "frames that could not be decoded"}, {Name: "share", Description: "percent of all"}, {Name: "link", Description: "of them with a link type that is not read"}, {Name: "cut", Description: "of them cut within the headers"}, {Name: "malformed", Description: "of them malformed or nested too deep"}},
-		Body:     "{{frames frame|frames}} ({{share}} %) cannot be decoded: {{link}} of a link type that is not read, {{cut}} cut within the headers, {{malformed}} malformed.",
-		Remedy:   Remedy{Summary: "Capture on an Ethernet, loopback, raw IP or \"any\" interface, with whole frames.", Command: "capinfos -E FILE; tcpdump -i any -s 262144 -w FILE"},
+		Evidence: []Key{{Name: "frames", Description: "frames that could not be decoded"}, {Name: "share", Description: "percent of all"}, {Name: "link", Description: "of them with a link type that is not read"}, {Name: "link_types", Description: "which, by number"}, {Name: "cut", Description: "of them cut within the headers"}, {Name: "malformed", Description: "of them malformed or nested too deep"}},
+		Body:     "{{frames frame|frames}} ({{share}} %) cannot be decoded: {{link}} of a link type that is not read[[ ({{link_types}})]], {{cut}} cut within the headers, {{malformed}} malformed.",
+		Remedy:   Remedy{Summary: "Capture on an Ethernet, loopback, raw IP or \"any\" interface, with whole frames.", Command: "capinfos -E FILE; tcpdump -i any -s 262144 -w FILE", URL: "https://www.tcpdump.org/linktypes.html"},
 		check: func(v *view, l *Leaf, emit func(hit)) {
 			link, cut := v.ledger[capture.FrameUnsupportedLink], v.ledger[capture.FrameTruncated]
 			malformed := v.ledger.Sum([]capture.Entry{capture.FrameMalformedLink, capture.FrameMalformedIP, capture.FrameMalformedTCP,
 				capture.FrameMalformedUDP, capture.FrameMalformedICMP, capture.FrameNestedTooDeep})
 			n := link + cut + malformed
 			if float64(n) >= l.threshold(v, "frames") && 100*ratio(n, v.frames()) >= l.threshold(v, "share") {
-				emit(hit{evidence: []Evidence{number("frames", n), percent("share", n, v.frames()), number("link", link), number("cut", cut), number("malformed", malformed)}})
+				ev := []Evidence{number("frames", n), percent("share", n, v.frames()), number("link", link), number("cut", cut), number("malformed", malformed)}
+				if link > 0 {
+					ev = append(ev, text("link_types", v.unreadLinks()))
+				}
+				emit(hit{evidence: ev})
 			}
 		},
 	}
@@ -222,6 +228,19 @@ func fragmentsLeaf() Leaf {
 			}
 		},
 	}
+}
+
+// unreadLinks names the link types of interfaces that package wire does not read.
+func (v *view) unreadLinks() string {
+	var names []string
+	for i := range v.Snapshot.Source.Interfaces {
+		switch l := v.Snapshot.Source.Interfaces[i].Link; l {
+		case capture.LinkNull, capture.LinkEthernet, capture.LinkPPP, capture.LinkRaw, capture.LinkLoop, capture.LinkSLL, capture.LinkIPv4, capture.LinkIPv6, capture.LinkNFLOG, capture.LinkSLL2, 12, 14: // the last two are raw IP, as some systems number it
+		default:
+			names = append(names, "LINKTYPE "+strconv.Itoa(int(l)))
+		}
+	}
+	return sortedList(names)
 }
 
 // fragments counts those of the span whose datagram never became whole.
