@@ -35,7 +35,9 @@ func notices(ctx context.Context, dir, architecture string) ([]byte, error) {
 	for line := range strings.Lines(string(list)) {
 		f := strings.Split(strings.TrimSpace(line), "\t")
 		owner, root, folder := strings.TrimSpace(f[0]), f[1], f[2]
-		licensed[owner] = licensed[owner]
+		if !licensed[owner] {
+			licensed[owner] = false
+		}
 		for ; !seen[folder] && strings.HasPrefix(folder, root); folder = filepath.Dir(folder) {
 			seen[folder] = true
 			entries, err := os.ReadDir(folder)
