@@ -213,7 +213,7 @@ func silentServerLeaf() Leaf {
 		Path:       []Step{{"Did requests arrive?", "yes"}, {"Did responses follow?", "no"}, {"Was anything of a response on the wire?", "no"}},
 		Condition:  "requests ended without a single byte of a response: the connection was closed or reset, or nothing came in time, or the client closed its half and the server does nothing",
 		Meaning:    "The server took the requests and sent nothing: it hangs, died, or gave up.",
-		Guard:      "Long polling and server-sent events answer late, not never: only requests that have ended count. Responses that the capture lost are DIR-04.",
+		Guard:      "Long polling and server-sent events answer late, not never: only requests that have ended count. Responses that the capture lost are DIR-04; requests that met the end of an idle connection are NET-RST-02.",
 		Thresholds: unansweredThresholds(),
 		Raise:      1, Clear: 2, Live: true, File: true,
 		Evidence: unansweredKeys(Key{Name: "closed", Description: "of them, by a close"}, Key{Name: "reset", Description: "of them, by a reset"}, Key{Name: "timed_out", Description: "of them, by silence"}, Key{Name: "left", Description: "of them, that the client gave up, and the server neither answers nor closes"}),

@@ -404,7 +404,7 @@ func (v *view) wireErrors() bool {
 		return true
 	}
 	for i := range v.ports {
-		if v.ports[i].unanswered(silentReasons()...) > 0 {
+		if p := &v.ports[i]; p.unanswered(silentReasons()...)+p.UnansweredBy[capture.ReasonReset] > 0 {
 			return true
 		}
 	}

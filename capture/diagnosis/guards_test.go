@@ -137,6 +137,12 @@ func trafficMisses() []nearMiss {
 		{id: "DIR-02", what: "lost by the capture", each: func(w *world) { w.unanswered(8080, capture.ReasonGap, 20) }},
 		{id: "DIR-02", what: "cut off by the end of the run", each: func(w *world) { w.unanswered(8080, capture.ReasonShutdown, 20) }},
 		{id: "DIR-02", what: "two clients gave up", each: func(w *world) { w.healthy(); w.giveUp(2) }},
+		{id: "DIR-02", what: "that met the end of an idle connection", each: func(w *world) {
+			w.unanswered(8080, capture.ReasonReset, 4)
+			for range 4 {
+				w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer, Race: true}, By: capture.Server, Phase: capture.PhaseRequest})
+			}
+		}},
 		{id: "DIR-02", what: "upgraded", each: func(w *world) { w.unanswered(8080, capture.ReasonUpgraded, 20) }},
 		{id: "DIR-03", what: "silence", each: func(w *world) { w.unanswered(8080, capture.ReasonTimedOut, 20) }},
 		{id: "DIR-04", what: "the server was silent", each: func(w *world) { w.unanswered(8080, capture.ReasonReset, 20).Gaps++ }},
@@ -355,6 +361,11 @@ func exportMisses() []nearMiss {
 		{id: "OK-00", what: "one in a thousand is not answered", each: func(w *world) {
 			w.requests(8080, capture.RoleServer, 999)
 			w.unanswered(8080, capture.ReasonClosed, 1)
+		}},
+		{id: "OK-00", what: "one in a thousand meets the end of an idle connection", each: func(w *world) {
+			w.requests(8080, capture.RoleServer, 999)
+			w.unanswered(8080, capture.ReasonReset, 1)
+			w.tree.Observe(&capture.ConnReset{Conn: capture.Conn{Server: endpoint("10.0.0.1:8080"), Role: capture.RoleServer, Race: true}, By: capture.Server, Phase: capture.PhaseRequest})
 		}},
 		{id: "OK-00", what: "one response on another port is cut by a reset", each: func(w *world) {
 			w.healthy()

@@ -84,6 +84,10 @@ func (p *portView) subject() Subject {
 // unanswered adds up the requests that ended without a response for one of why.
 func (p *portView) unanswered(why ...capture.Reason) (n uint64) {
 	for _, r := range why {
+		if r == capture.ReasonReset { // without those that no server took: NET-RST-02
+			n += less(p.UnansweredBy[r], p.did[idleRace])
+			continue
+		}
 		n += p.UnansweredBy[r]
 	}
 	return n
