@@ -31,9 +31,9 @@ const (
 	maxAlike = 16
 	// maxScan bounds the search for a query by its addresses alone.
 	maxScan = 256
-	// clockStep is how far a look-up may lie in the future until it counts as
-	// a step of the clock.
-	clockStep = time.Second
+	// clockStep is how far a look-up may lie in the future until it counts as a
+	// step of the clock: a packet of another queue or a merged file is late by less.
+	clockStep = time.Minute
 )
 
 // lookup is a query that waits for its answer. Links are indexes into

@@ -129,7 +129,9 @@ func TestLookups(t *testing.T) {
 		}, []string{"1ms A app.example NOERROR 1ms x1"}},
 		"an answer from another address": {func(r *rig) { r.ask(0, q); r.send(ms, "10.96.0.10:53", client, build(t, good)) }, []string{"1ms A app.example NOERROR 1ms x1"}},
 		"another client port":            {func(r *rig) { r.ask(0, q); r.send(ms, server, "10.0.0.1:40001", build(t, good)) }, []string{"5s A app.example timed_out 5s x1"}},
-		"the clock steps back":           {func(r *rig) { r.ask(60*second, q); r.table.Tick(epoch) }, []string{"5s A app.example timed_out 5s x1"}},
+		"a packet of another queue, late": {func(r *rig) { r.ask(10*second, q); r.ask(4*second, v6); r.reply(10*second+2*ms, good) },
+			[]string{"10.002s A app.example NOERROR 2ms x1", "9s AAAA app.example timed_out 5s x1"}},
+		"the clock steps back": {func(r *rig) { r.ask(61*second, q); r.table.Tick(epoch) }, []string{"5s A app.example timed_out 5s x1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, Config{})
