@@ -84,7 +84,7 @@ func (r *Redactor) Query(dst, q []byte) []byte {
 		return append(dst, q...)
 	}
 	for len(q) > 0 {
-		end := bytes.IndexAny(q, "&;#")
+		end := bytes.IndexAny(q, "&;#?")
 		pair := q
 		if end >= 0 {
 			pair = q[:end]
@@ -192,9 +192,6 @@ func unhex(c byte) byte {
 
 // Path appends the path p with every segment that looks like a secret replaced.
 func (r *Redactor) Path(dst, p []byte) []byte {
-	if r.mode == RedactOff {
-		return append(dst, p...)
-	}
 	for {
 		end := bytes.IndexByte(p, '/')
 		segment := p
@@ -211,7 +208,15 @@ func (r *Redactor) Path(dst, p []byte) []byte {
 }
 
 // segment also looks at path parameters: ";jsessionid=..." (RFC 3986, section 3.3).
+// So it does at user information, which a target that is no URL has there
+// ("CONNECT user:password@host:443").
 func (r *Redactor) segment(dst, s []byte) []byte {
+	if at := bytes.LastIndexByte(s, '@'); at > 0 && bytes.IndexByte(s[:at], ':') >= 0 {
+		dst, s = append(dst, Redacted+":"+Redacted...), s[at:]
+	}
+	if r.mode == RedactOff {
+		return append(dst, s...)
+	}
 	for i := 0; ; i++ {
 		end := bytes.IndexByte(s, ';')
 		part := s
@@ -234,18 +239,31 @@ func (r *Redactor) segment(dst, s []byte) []byte {
 	}
 }
 
+// namesUser reports whether b is or holds a URL with a user and a password.
+func namesUser(b []byte) bool {
+	if bytes.IndexByte(b, '@') < 0 {
+		return false
+	}
+	_, authority, _ := bytes.Cut(b, []byte("//"))
+	if end := bytes.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	at := bytes.LastIndexByte(authority, '@')
+	return at > 0 && bytes.IndexByte(authority[:at], ':') >= 0
+}
+
 // minToken is how long text must be to be held a token by its looks.
 const minToken = 20
 
 // looksSecret reports whether b, decoded, has the shape of a secret: a JSON Web
-// Token or, in the mode that hides all, of personal data: a UUID, a long string of hexadecimal digits
+// Token, a URL with a password or, in the mode that hides all, of personal data: a UUID, a long string of hexadecimal digits
 // or of the base64 alphabets that no person would write, or an e-mail address.
 func (r *Redactor) looksSecret(b []byte) bool {
 	if len(b) < 6 {
 		return false
 	}
 	b = decoded(b)
-	if len(b) >= 8 && bytes.HasPrefix(b, []byte("eyJ")) && bytes.IndexByte(b, '.') > 0 {
+	if len(b) >= 8 && bytes.HasPrefix(b, []byte("eyJ")) && bytes.IndexByte(b, '.') > 0 || namesUser(b) {
 		return true
 	}
 	if r.mode != RedactAll {
@@ -331,12 +349,12 @@ func (r *Redactor) Target(t []byte) string {
 		}
 		t = t[end:]
 	}
-	path, query, hasQuery := bytes.Cut(t, []byte("?"))
-	out = r.Path(out, path)
-	if hasQuery {
-		out = append(out, '?')
-		out = r.Query(out, query)
+	end := bytes.IndexAny(t, "?#") // no client is to send a fragment; one that does tells as much in it
+	if end < 0 {
+		return Clean(r.Path(out, t))
 	}
+	out = append(r.Path(out, t[:end]), t[end])
+	out = r.Query(out, t[end+1:])
 	return Clean(out)
 }
 

@@ -21,6 +21,18 @@ func TestTarget(t *testing.T) {
 		{RedactSensitive, "/redirect?to=http://a", "/redirect?to=http://a"},
 		{RedactOff, "/?token=1", "/?token=1"},
 		{RedactOff, "http://u:p@h/", "http://REDACTED:REDACTED@h/"},
+		{RedactSensitive, "user:secret@host:443", "REDACTED:REDACTED@host:443"}, // of CONNECT
+		{RedactOff, "user:secret@host:443", "REDACTED:REDACTED@host:443"},
+		{RedactSensitive, "//user:secret@host/a", "//REDACTED:REDACTED@host/a"},
+		{RedactSensitive, "http:/user:secret@host/a", "http:/REDACTED:REDACTED@host/a"},
+		{RedactSensitive, "/proxy/http://user:secret@host/a", "/proxy/http://REDACTED:REDACTED@host/a"},
+		{RedactSensitive, "/r?to=http://user:secret@host/a&x=1", "/r?to=REDACTED&x=1"},
+		{RedactSensitive, "/r?to=http%3A%2F%2Fuser%3Asecret%40host", "/r?to=REDACTED"},
+		{RedactSensitive, "/r?http://user:secret@host/", "/r?REDACTED"},
+		{RedactSensitive, "/r?to=http://host:80/@a:b&user=bob@host", "/r?to=http://host:80/@a:b&user=bob@host"},
+		{RedactSensitive, "/@user:host/bob@host", "/@user:host/bob@host"},
+		{RedactSensitive, "/cb#id=1&code=secret", "/cb#id=1&code=REDACTED"},
+		{RedactSensitive, "/cb#id=1?code=secret", "/cb#id=1?code=REDACTED"},
 		{RedactSensitive, "/a\x1b[31m\r\nb\xff", "/a\ufffd[31m\ufffd\ufffdb\ufffd"},
 	} {
 		if got := NewRedactor(c.mode, nil).Target([]byte(c.in)); got != c.want {
@@ -126,7 +138,7 @@ func TestRedactPath(t *testing.T) {
 
 // FuzzTarget looks for a way to smuggle a secret past the redaction.
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"", "/?a=1&", "/?a=1;", "/?%", "http://x@y/?", "/?a#"} {
+	for _, s := range []string{"", "/?a=1&", "/?a=1;", "/?%", "http://x@y/?", "/?a#", "/#a="} {
 		f.Add(s)
 	}
 	const canary = "c4n4ry-c4n4ry"
