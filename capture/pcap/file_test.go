@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -412,5 +413,25 @@ func TestCloseWhileWaiting(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
+	}
+}
+
+// TestLongInterfaceName: what a file says of a name may be 64 KiB, 4,096 times.
+func TestLongInterfaceName(t *testing.T) {
+	g := ngFile{order: binary.LittleEndian}
+	name := strings.Repeat("n", 60000)
+	file := slices.Concat(g.section(), g.iface(1, 0, g.option(optionName, name)), g.packet(0, 1, "x"))
+	src, err := OpenReader(bytes.NewReader(file), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f capture.Frame
+	if err := src.Next(&f); err != nil {
+		t.Fatal(err)
+	}
+	var stats capture.SourceStats
+	src.Stats(&stats)
+	if got := stats.Interfaces[0].Name; got != name[:maxName] {
+		t.Errorf("a name of %d bytes is kept", len(got))
 	}
 }

@@ -32,6 +32,7 @@ const (
 const (
 	orderMagic    = 0x1a2b3c4d
 	maxInterfaces = 4096
+	maxName       = 256 // bytes kept of an interface's name, which each of its signals has
 )
 
 // ngReader reads pcapng.
@@ -175,7 +176,7 @@ func (r *ngReader) describe(b []byte) error {
 	for code, v, rest := r.option(b[8:]); code != optionEnd; code, v, rest = r.option(rest) {
 		switch {
 		case code == optionName:
-			name = string(v)
+			name = string(v[:min(len(v), maxName)])
 		case code == optionResol && len(v) >= 1:
 			if err := i.resolution(v[0]); err != nil {
 				return r.damaged("%v", err)
