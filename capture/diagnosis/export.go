@@ -302,9 +302,9 @@ func overflowLeaf() Leaf {
 		Meaning:   "What is beyond a bound is counted together and not told apart: ports of the capture under port 0, peers and names of the diagnosis, and series of the metrics, which carry otel.metric.overflow.",
 		Guard:     "Scanners touch every port. What is folded is still counted: sums are right.",
 		Raise:     1, Clear: 3, Live: true, File: true,
-		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"},
+		Evidence: []Key{{Name: "ports", Description: "ports told apart"}, {Name: "overflow_packets", Description: "packets with payload counted as overflow, since the start"}, {Name: "beyond", Description: "observations that the diagnosis had no room for"}, {Name: "unlisted", Description: "subjects of findings beyond those that one finding may have"},
 			{Name: "folded", Description: "recordings and data points of metrics that went into a folded series"}},
-		Body:   "There is too much to tell apart[[: {{overflow_packets packet|packets}} beyond {{ports port|ports}} are counted together]][[; the diagnosis had no room for {{beyond observation|observations}}]][[; {{folded measurement|measurements}} went into folded series of metrics (otel.metric.overflow)]].",
+		Body:   "There is too much to tell apart[[: {{overflow_packets packet|packets}} beyond {{ports port|ports}} are counted together]][[; the diagnosis had no room for {{beyond observation|observations}}]][[; {{unlisted more subject|more subjects}} of the findings here {{unlisted: is|are}} not listed]][[; {{folded measurement|measurements}} went into folded series of metrics (otel.metric.overflow)]].",
 		Remedy: Remedy{Summary: "Narrow the capture to the ports that matter, or let more ports be counted apart; name the routes of paths that vary.", Command: "{{run}} --port 8080; {{run}} --max-ports 1024"},
 		check: func(v *view, _ *Leaf, emit func(hit)) {
 			over, packets, folded := false, uint64(0), uint64(0)
@@ -323,6 +323,9 @@ func overflowLeaf() Leaf {
 			}
 			if v.seen.beyond > 0 {
 				ev = append(ev, number("beyond", v.seen.beyond))
+			}
+			if v.unlisted > 0 {
+				ev = append(ev, number("unlisted", v.unlisted))
 			}
 			if folded > 0 {
 				ev = append(ev, number("folded", folded))

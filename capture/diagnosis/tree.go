@@ -52,12 +52,11 @@ type Tree struct {
 	// The coverage identity needs both figures from one instant.
 	coverFirst, coverBase coverage
 
-	seen     *observed
-	silence  silence
-	run      string     // how wiretell is called for what is looked at
-	ports    []portView // memory for views
-	hits     []hit
-	unlisted uint64
+	seen    *observed
+	silence silence
+	run     string     // how wiretell is called for what is looked at
+	ports   []portView // memory for views
+	hits    []hit
 }
 
 // entry is what is remembered of a leaf and a subject.
@@ -82,10 +81,6 @@ func New(cfg Config) *Tree {
 // Observe takes note of what only observations tell: names, peers, causes. It
 // keeps nothing of o's memory.
 func (t *Tree) Observe(o capture.Observation) { t.seen.observe(o) }
-
-// Unlisted returns how many observations and subjects found no room within the
-// tree's bounds.
-func (t *Tree) Unlisted() uint64 { return t.unlisted + t.seen.beyond }
 
 // Tick evaluates what can be: leaves that are true at once every time, all
 // others when a window has ended. It returns what is to be published, in the
@@ -318,7 +313,7 @@ func (t *Tree) apply(v *view, leaf int, closed bool) {
 				continue
 			}
 			if len(entries) >= t.cfg.Subjects {
-				t.unlisted++
+				v.unlisted++
 				continue
 			}
 			entries = slices.Insert(entries, j, entry{hit: h})

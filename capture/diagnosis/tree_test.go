@@ -295,8 +295,11 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s has %d subjects", w.tree.leaves[i].ID, n)
 		}
 	}
-	if _, held := w.held("CARD-01"); !held || w.tree.Unlisted() == 0 {
-		t.Error("the overflow is not told")
+	f, _ := w.held("CARD-01")
+	for _, name := range []string{"beyond", "unlisted"} {
+		if !slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Key == name }) {
+			t.Errorf("%s is not told: %s", name, f.Body)
+		}
 	}
 	// The flood over, its peers are forgotten.
 	w.run(25, (*world).healthy)

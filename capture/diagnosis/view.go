@@ -31,6 +31,8 @@ type view struct {
 	worst Severity
 	// explained says that a leaf holds which tells why payload was not read.
 	explained bool
+	// unlisted counts what found no room among the subjects of a leaf.
+	unlisted uint64
 }
 
 // portView is one entry of the port table.
