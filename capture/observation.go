@@ -1,6 +1,9 @@
 package capture
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Observation is a fact that a room states: one of the types of this file.
 // Byte slices in it belong to the [Batch] that holds it.
@@ -289,6 +292,20 @@ type TLSHello struct {
 	Retry   bool   // a HelloRetryRequest came before (RFC 8446, section 4.1.4)
 	// Midstream says that no hello was seen: records were recognised midway.
 	Midstream bool
+}
+
+// TLSVersion names a version number of the protocol, as 1.2 for 0x0303 (RFC 8446,
+// section 4.2.1; 0x0300 is SSL 3.0, RFC 6101); "" for 0.
+func TLSVersion(v uint16) string {
+	switch v {
+	case 0:
+		return ""
+	case 0x0300:
+		return "SSL3.0"
+	case 0x0301, 0x0302, 0x0303, 0x0304:
+		return fmt.Sprintf("1.%d", v-0x0301)
+	}
+	return fmt.Sprintf("0x%04x", v)
 }
 
 // TLSAlert states an unencrypted alert (RFC 8446, section 6).

@@ -1,24 +1,9 @@
 package diagnosis
 
-import (
-	"fmt"
-
-	"github.com/wiretell/wiretell/capture"
-)
+import "github.com/wiretell/wiretell/capture"
 
 func tlsLeaves() []Leaf {
 	return []Leaf{tlsInboundLeaf(), tlsOutboundLeaf(), tlsMidstreamLeaf(), handshakeFailsLeaf(), wrongSchemeLeaf(), meshTLSLeaf(), namelessLeaf()}
-}
-
-// tlsVersion names a protocol version (RFC 8446, section 4.2.1).
-func tlsVersion(v uint16) string {
-	switch v {
-	case 0x0301, 0x0302, 0x0303, 0x0304:
-		return fmt.Sprintf("1.%d", v-0x0301)
-	case 0:
-		return ""
-	}
-	return fmt.Sprintf("0x%04x", v)
 }
 
 func tlsEvidence(p *portView) []Evidence {
@@ -26,7 +11,7 @@ func tlsEvidence(p *portView) []Evidence {
 	ev := []Evidence{number("client_hellos", p.ClientHellos), number("server_hellos", p.ServerHellos),
 		number("encrypted_packets", u.Packets), number("encrypted_bytes", u.Bytes)}
 	if s := p.seen; s != nil {
-		ev = append(ev, text("server_names", list(s.names, s.moreNames)), text("alpn", list(s.alpn, 0)), text("version", tlsVersion(s.version)), number("encrypted_hellos", s.ech))
+		ev = append(ev, text("server_names", list(s.names, s.moreNames)), text("alpn", list(s.alpn, 0)), text("version", capture.TLSVersion(s.version)), number("encrypted_hellos", s.ech))
 	}
 	return ev
 }

@@ -169,7 +169,7 @@ func (x *Exporter) observation(o capture.Observation) {
 			return
 		}
 		l.str("from", o.From.String())
-		l.str("version", tlsVersion(o.Version))
+		l.str("version", capture.TLSVersion(o.Version))
 		l.str("sni", string(o.SNI))
 		l.str("alpn", string(o.ALPN))
 		if o.ECH {
@@ -346,21 +346,4 @@ func (x *Exporter) finding(f *diagnosis.Finding) {
 	l.str("body", f.Body)
 	l.str("remedy", f.Remedy.Summary)
 	l.str("caveats", strings.Join(f.Caveats, ","))
-}
-
-// tlsVersion names a version number of the protocol.
-func tlsVersion(v uint16) string {
-	switch v {
-	case 0x0300:
-		return "SSL3.0"
-	case 0x0301:
-		return "1.0"
-	case 0x0302:
-		return "1.1"
-	case 0x0303:
-		return "1.2"
-	case 0x0304:
-		return "1.3"
-	}
-	return ""
 }

@@ -141,7 +141,7 @@ func TestObservations(t *testing.T) {
 		}, at + "tls" + ident + " from=midstream"},
 		"tls of a version without a name": {func(b *capture.Batch) {
 			*b.TLSHello() = capture.TLSHello{Conn: conn, At: start, From: capture.Server, Version: 0x7f17}
-		}, at + "tls" + ident + " from=server"},
+		}, at + "tls" + ident + " from=server version=0x7f17"},
 		"tls alert": {func(b *capture.Batch) {
 			*b.TLSAlert() = capture.TLSAlert{Conn: conn, At: start, From: capture.Server, Level: 2, Description: 40}
 		}, at + "tls_alert" + ident + " from=server level=2 description=40"},
@@ -186,14 +186,6 @@ func TestSelect(t *testing.T) {
 	}
 	if h := x.Health(nil)[0]; h.NotSelected != 3 || h.Created != 2 || h.Exported != 2 {
 		t.Errorf("%+v", h)
-	}
-}
-
-func TestTLSVersions(t *testing.T) {
-	for v, want := range map[uint16]string{0x0300: "SSL3.0", 0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.2", 0x0304: "1.3", 0x0305: ""} {
-		if got := tlsVersion(v); got != want {
-			t.Errorf("tlsVersion(%#x) = %q, want %q", v, got, want)
-		}
 	}
 }
 
