@@ -31,6 +31,9 @@ func TestErrorOutputHoldsNobodyUp(t *testing.T) {
 		const lines = 3 * waitingWrites
 		for i := range lines {
 			fmt.Fprintf(o, "line %d\n", i)
+			if i == 0 {
+				synctest.Wait() // it is taken, and being written
+			}
 		}
 		close(w.open)
 		synctest.Wait() // what waits is written
