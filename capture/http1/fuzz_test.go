@@ -137,16 +137,19 @@ func FuzzRequestVersusNetHTTP(f *testing.F) {
 		if string(e.Method) != req.Method || !strings.HasPrefix(req.RequestURI, string(e.Target)) || e.RequestBody != n {
 			t.Errorf("%s %s body %d, net/http %s %s body %d", e.Method, e.Target, e.RequestBody, req.Method, req.RequestURI, n)
 		}
-		// net/http does not know a name before a blank and the colon (RFC 9112,
-		// section 5.1), which some servers do.
+		// Of a folded field (RFC 9112, section 5.2) we keep the first line, of several
+		// Host fields the first that has a value, and we know a name before a blank
+		// and the colon (section 5.1), as some servers do.
+		lower := strings.ToLower(string(data))
+		if strings.Contains(lower, "\n ") || strings.Contains(lower, "\n\t") || strings.Count(lower, "\nhost") > 1 {
+			return
+		}
 		for name := range req.Header {
 			if strings.ContainsAny(name, " \t") {
 				return
 			}
 		}
-		// It keeps the space that an empty folded line leaves at the end (section
-		// 5.2), which is no part of the value (RFC 9110, section 5.5).
-		if host := withoutUserinfo([]byte(strings.TrimRight(req.Host, " "))); len(e.Host) < maxHost && req.URL.Host == "" && string(e.Host) != string(host) {
+		if host := withoutUserinfo([]byte(req.Host)); len(e.Host) < maxHost && req.URL.Host == "" && string(e.Host) != string(host) {
 			t.Errorf("host %q, net/http %q", e.Host, req.Host)
 		}
 	})
